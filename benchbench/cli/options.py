@@ -1,0 +1,134 @@
+"""What every verb shares: common options, errors with exit codes, settings with their source."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from benchbench.core.errors import BenchError
+from benchbench.core.paths import data_root
+
+# The verb's context is gone when its error reaches the group; `meta` is shared by both.
+_VERBOSE = "benchbench.verbose"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Common:
+    """The options that every verb takes.
+
+    Attributes:
+        root: Folder of prepared data sets.
+        verbose: How often -v was given; 2 shows tracebacks.
+        quiet: No progress and no talk on stderr; errors are still shown.
+        json: The answer on stdout is one JSON object.
+    """
+
+    root: Path
+    verbose: int
+    quiet: bool
+    json: bool
+
+    def say(self, text: str) -> None:
+        """Talks to the user on stderr, unless quiet."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+
+def common_options(command: Command) -> Command:
+    """Adds -v, -q, --root and --json to a verb, which gets them as its first argument."""
+
+    @click.option("-v", "--verbose", count=True, help="Say more; twice shows tracebacks.")
+    @click.option("-q", "--quiet/--no-quiet", default=False, help="No progress on stderr.")
+    @click.option(
+        "--root",
+        envvar="BENCH_HOME",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of prepared data sets.  [default: ~/.cache/benchbench]",
+    )
+    @click.option("--json/--no-json", "as_json", default=False, help="Answer with JSON on stdout.")
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any, verbose: int, quiet: bool, root: Path | None, as_json: bool, **kwargs: Any
+    ) -> Any:
+        click.get_current_context().meta[_VERBOSE] = verbose
+        common = Common(data_root(root), verbose, quiet, as_json)
+        return command(common, *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def answer_json(content: dict[str, Any]) -> None:
+    """Prints one JSON object with its schema number on stdout; NaN is refused."""
+    click.echo(json.dumps({"schema": 1, **content}, allow_nan=False, indent=1, ensure_ascii=False))
+
+
+def settings_with_source(names: tuple[str, ...] | None = None) -> dict[str, dict[str, Any]]:
+    """The parameters of the running verb: `{name: {"value": ..., "source": ...}}`.
+
+    The source is one of commandline, environment, default_map (bench.toml) and default.
+    """
+    context = click.get_current_context()
+    settings = {}
+    for name, value in context.params.items():
+        if names is not None and name not in names:
+            continue
+        source = context.get_parameter_source(name)
+        plain = value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+        if isinstance(value, (tuple, list)):
+            plain = [str(item) for item in value]
+        settings[name] = {"value": plain, "source": source.name.lower() if source else "default"}
+    return settings
+
+
+class ShownError(click.ClickException):
+    """A `BenchError` as click prints it: `error:` and `hint:` on stderr, then its exit code."""
+
+    def __init__(self, error: BenchError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+        self.hint = error.hint
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"error: {self.message}", err=True)
+        if self.hint:
+            click.echo(f"hint: {self.hint}", err=True)
+
+
+class BenchGroup(click.Group):
+    """A group whose verbs may raise `BenchError`; everything unexpected is explained too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BenchError as error:
+            if _wants_traceback(ctx):
+                traceback.print_exc()
+            raise ShownError(error) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if _wants_traceback(ctx):
+                raise
+            text = str(error).strip().splitlines()
+            reason = text[0] if text else "no message"
+            raise ShownError(
+                BenchError(
+                    f"unexpected {type(error).__name__}: {reason}",
+                    hint="run again with BENCH_DEBUG=1 for the traceback, and report it with the "
+                    "output of 'bench doctor --json'",
+                )
+            ) from error
+
+
+def _wants_traceback(ctx: click.Context) -> bool:
+    return os.environ.get("BENCH_DEBUG", "") not in ("", "0") or ctx.meta.get(_VERBOSE, 0) >= 2

@@ -1,0 +1,1 @@
+"""The ground everything stands on: errors, prediction types, paths, atomic files, progress."""

@@ -39,7 +39,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 prepare something first,
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from benchbench.evaluation.environment import git_commit, package_version
+    from benchbench.core.environment import git_commit, package_version
 
     commit = git_commit()
     torch = package_version("torch") or "missing"

@@ -1,0 +1,38 @@
+# The two commands of the README: `make demo` and `make test`. Everything else is for builders.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+export BENCH_HOME ?= $(CURDIR)/$(VENV)/data
+
+.PHONY: demo test check bench slow clean
+
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/bench prepare shapes13 --size demo
+	$(BIN)/bench run --baseline mean --dataset shapes13-demo --split test
+	$(BIN)/bench run --baseline kato --dataset shapes13-demo --split test
+	$(BIN)/bench report --dataset shapes13-demo --metric iou
+	$(BIN)/bench report --dataset shapes13-demo --metric chamfer
+
+test: $(VENV)/installed
+	$(BIN)/pytest -q
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+slow: $(VENV)/installed
+	$(BIN)/pytest -q -m slow
+
+bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(BIN)/pytest -q tests/benchmarks -o python_files='bench_*.py' --benchmark-only
+
+clean:
+	rm -rf $(VENV) build cuda_ops/_lib

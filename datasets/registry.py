@@ -1,0 +1,112 @@
+"""All data sets by name; reads light specs and sidecars only."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from benchbench.core.files import read_json
+from benchbench.core.names import require
+from benchbench.core.paths import data_root
+from benchbench.datasets.spec import DatasetSpec, PrepareReport
+
+_MODULES = ("shapes13", "shapenet")
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Ids of all data sets, in the order of `bench list`."""
+    return _MODULES
+
+
+def dataset_spec(name: str) -> DatasetSpec:
+    """The spec of a data set.
+
+    Raises:
+        UsageError: No such data set; near names are offered.
+
+    Example:
+        >>> dataset_spec("shapenet").id
+        'shapenet'
+    """
+    require(name, _MODULES, "data set")
+    spec: DatasetSpec = importlib.import_module(f"benchbench.datasets.{name}.spec").SPEC
+    return spec
+
+
+def sidecars(name: str, root: str | Path | None = None) -> list[dict[str, Any]]:
+    """What is prepared of a data set: one dict a file, as stored beside it (no HDF5 is opened).
+
+    Args:
+        name: Data set id.
+        root: Folder of the data sets.
+    """
+    folder = data_root(root)
+    found = []
+    for store in dataset_spec(name).stores:
+        path = folder / f"{store}.json"
+        if path.is_file() and path.with_suffix(".h5").is_file():
+            found.append(dict(read_json(path)))
+    return found
+
+
+def state(name: str, root: str | Path | None = None) -> str:
+    """ "prepared", "partial" (begun and resumable) or "absent"."""
+    if sidecars(name, root):
+        return "prepared"
+    folder = data_root(root)
+    spec = dataset_spec(name)
+    begun = any((folder / ".partial" / store).is_dir() for store in spec.stores)
+    fetched = (folder / "archives" / name).is_dir()
+    return "partial" if begun or fetched else "absent"
+
+
+def prepare(
+    name: str,
+    root: str | Path | None = None,
+    *,
+    source: Path | None = None,
+    size: str | None = None,
+    accept_license: bool = False,
+    keep_archives: bool = True,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    verify: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> PrepareReport:
+    """Fetch, verify and convert a data set; the same call again goes on where it stopped.
+
+    Args:
+        name: Data set id.
+        root: Folder of the data sets.
+        source: Folder with archives or unpacked folders (`--from`); nothing is fetched then.
+        size: One of the spec's sizes.
+        accept_license: The terms are accepted without a question.
+        keep_archives: Leave fetched archives where they are.
+        overwrite: Start anew.
+        dry_run: Say what would be done and change nothing.
+        verify: Check what is there and change nothing.
+        quiet: No progress on stderr.
+        options: Further options of the set.
+
+    Raises:
+        UsageError: Unknown name or size.
+    """
+    spec = dataset_spec(name)
+    if size is not None:
+        require(size, spec.sizes or ("full",), "size")
+    module, function = spec.prepare.split(":")
+    report: PrepareReport = getattr(importlib.import_module(module), function)(
+        data_root(root),
+        source=source,
+        size=size,
+        accept_license=accept_license,
+        keep_archives=keep_archives,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        verify=verify,
+        quiet=quiet,
+        **options,
+    )
+    return report

@@ -1,0 +1,98 @@
+"""What a data set says about itself (light: no numpy), and what `prepare` reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file to be fetched.
+
+    Attributes:
+        name: File name.
+        mirrors: Addresses in the order in which they are tried.
+        bytes: Length, or None where nobody published it.
+        sha256: Hex digest, or None where nobody published it.
+        about_bytes: A guess for the check of free space where `bytes` is unknown.
+    """
+
+    name: str
+    mirrors: tuple[str, ...]
+    bytes: int | None = None
+    sha256: str | None = None
+    about_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Licence:
+    """The terms a user accepts before anything is fetched.
+
+    Attributes:
+        name: Short name.
+        url: Where the terms are.
+        text: Summary in our words, shown to the user; its sha256 is stored with the acceptance.
+        cite: Who must be cited.
+    """
+
+    name: str
+    url: str
+    text: str
+    cite: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One data set, as a literal.
+
+    Attributes:
+        id: Name on the command line.
+        title: One line.
+        licence: Terms.
+        prepare: "module:function" of the converter.
+        stores: Ids of the files it can make (`<root>/<store>.h5`), the preferred one first.
+        archives: What is fetched.
+        sizes: Values of `--size`, the default one first; empty where there is one size.
+        renderings: Names of its sets of pictures.
+        truth: "mesh" or "voxels": the best ground truth it holds.
+        splits: Names of its splits, the default one first.
+        classes: Number of classes.
+        objects: Number of objects, or None where only the conversion tells.
+        store_bytes: About how large the prepared file is.
+        notes: Longer remarks for `bench list NAME`.
+    """
+
+    id: str
+    title: str
+    licence: Licence
+    prepare: str
+    stores: tuple[str, ...]
+    archives: tuple[Archive, ...] = ()
+    sizes: tuple[str, ...] = ()
+    renderings: tuple[str, ...] = ()
+    truth: str = "voxels"
+    splits: tuple[str, ...] = ()
+    classes: int = 13
+    objects: int | None = None
+    store_bytes: int = 0
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What `prepare` did.
+
+    Attributes:
+        path: The prepared file (the planned one for a dry run).
+        counts: Objects stored, per class name, and "objects", "pictures" in all.
+        failed: (id, reason) of broken objects; the command ends with exit code 4 if there are any.
+        excluded: (id, reason) of objects without ground truth or pictures; no failure.
+        messages: Lines for people, in order.
+    """
+
+    path: Path
+    counts: dict[str, int] = field(default_factory=dict)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    excluded: list[tuple[str, str]] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)

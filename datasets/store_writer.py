@@ -1,0 +1,599 @@
+"""Writing a data set: whole shards first, then one file put together and renamed.
+
+A shard is written under a temporary name and renamed, so after `kill -9` at any moment it exists or
+it does not; the next run makes only the missing ones. The final file is put together from the
+shards and renamed last; the same objects give the same bytes whatever the shards were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from benchbench.core.errors import BenchError, InputError, MissingError
+from benchbench.core.files import FileLock, explain_disk, read_json, write_json
+from benchbench.core.types import Mesh
+from benchbench.datasets.cameras import Cameras
+from benchbench.datasets.store_format import (
+    SCHEMA,
+    SPLITS,
+    check_splits,
+    dump,
+    encode_picture,
+    pack_voxels,
+    read_attribute,
+    read_text,
+    split_hash,
+    store_identity,
+    write_text,
+)
+
+Array = npt.NDArray[Any]
+_COPY = 1 << 26  # bytes held in memory while shards are put together
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What all pictures of one rendering share.
+
+    Attributes:
+        height: Rows, pixels.
+        width: Columns, pixels.
+        parameters: Names of the columns of `Cameras.parameters`.
+        title: One line for people: who rendered, with what.
+    """
+
+    height: int
+    width: int
+    parameters: tuple[str, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class VoxelKind:
+    """What all grids of one kind share.
+
+    Attributes:
+        resolution: Cells per side R.
+        grid_to_object: (4, 4) float64 from cell index coordinates to the object frame.
+        title: One line for people: which voxeliser.
+    """
+
+    resolution: int
+    grid_to_object: Array
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectRecord:
+    """One object to be stored.
+
+    Attributes:
+        id: "synset/model".
+        synset: Its class.
+        images: Rendering name to (K, H, W, 4) uint8 straight-alpha RGBA.
+        cameras: Rendering name to `Cameras` of the K views.
+        voxels: Kind to (R, R, R) bool, [x, y, z] in object axes.
+        mesh: Surface in the object frame, or None.
+        parameters: JSON-able notes of the maker, or None.
+        source_to_object: (4, 4) from the cameras' world to the object frame.
+        identity: sha256 (32 bytes) of what the object is; None takes the sha256 of all its content.
+    """
+
+    id: str
+    synset: str
+    images: Mapping[str, Array]
+    cameras: Mapping[str, Cameras]
+    voxels: Mapping[str, Array]
+    mesh: Mesh | None = None
+    parameters: Mapping[str, Any] | None = None
+    source_to_object: Array = field(default_factory=lambda: np.eye(4))
+    identity: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An `ObjectRecord` packed for the file: column name to rows, and bytes per view."""
+
+    id: str
+    synset: str
+    columns: dict[str, Array]
+
+
+def encode(record: ObjectRecord) -> Encoded:
+    """Pack one object (the costly part; a plain function, so that a process pool can run it)."""
+    columns: dict[str, Array] = {}
+    digest = hashlib.sha256()
+    for name in sorted(record.images):
+        _encode_rendering(name, record, columns, digest)
+    for kind in sorted(record.voxels):
+        columns[f"voxels/{kind}/bits"] = pack_voxels(record.voxels[kind])[None]
+    mesh = record.mesh or Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+    columns["meshes/vertices"] = np.asarray(mesh.vertices, np.float32).reshape(-1, 3)
+    columns["meshes/faces"] = np.asarray(mesh.faces, np.int32).reshape(-1, 3)
+    text = "" if record.parameters is None else dump(dict(record.parameters))
+    columns["objects/parameters"] = np.frombuffer(text.encode("utf-8"), np.uint8)
+    matrix = np.asarray(record.source_to_object, np.float64).reshape(1, 4, 4)
+    columns["objects/source_to_object"] = matrix
+    # zlib's bytes may differ between its versions; the identity covers pixels, not streams.
+    for name in sorted(columns):
+        if not name.endswith(("/pixels", "/view_bytes")):
+            digest.update(f"{name} {columns[name].shape}\n".encode())
+            digest.update(np.ascontiguousarray(columns[name]).tobytes())
+    identity = record.identity or digest.digest()
+    if len(identity) != 32:
+        raise InputError(f"'{record.id}': an identity is 32 bytes, not {len(identity)}")
+    columns["objects/identity"] = np.frombuffer(identity, np.uint8)[None]
+    return Encoded(record.id, record.synset, columns)
+
+
+def _encode_rendering(
+    name: str, record: ObjectRecord, columns: dict[str, Array], digest: Any
+) -> None:
+    images, cameras = record.images[name], record.cameras[name]
+    views = len(images)
+    boxes, streams = [], []
+    for image in images:
+        box, data = encode_picture(image)
+        boxes.append(box)
+        streams.append(data)
+        top, left, rows, across = box
+        part = image[top : top + rows, left : left + across]
+        digest.update((part * (part[..., 3:] > 0)).tobytes())
+    group = f"renderings/{name}"
+    columns[f"{group}/box"] = np.array(boxes, np.uint16).reshape(views, 4)
+    columns[f"{group}/view_bytes"] = np.array([len(s) for s in streams], np.int64)
+    columns[f"{group}/pixels"] = np.frombuffer(b"".join(streams), np.uint8)
+    world = np.asarray(cameras.world_to_camera, np.float64)
+    columns[f"{group}/world_to_camera"] = world.reshape(views, 4, 4)
+    columns[f"{group}/intrinsics"] = np.asarray(cameras.intrinsics, np.float64).reshape(views, 3, 3)
+    columns[f"{group}/parameters"] = np.asarray(cameras.parameters, np.float64).reshape(views, -1)
+
+
+class StoreWriter:
+    """Writes ``<root>/<id>.h5`` and its sidecar ``<root>/<id>.json``, resuming by whole shards.
+
+    Use as a context manager; it holds an advisory lock for the data set, so a second process waits.
+
+    Args:
+        root: Folder of the data sets.
+        dataset: Data set id.
+        classes: (synset, name) in data-set order.
+        renderings: Name to `Rendering`; the first is the default one.
+        voxel_kinds: Name to `VoxelKind`; the first is the default one.
+        info: title, licence, citation, axes, converter, sources and so on: JSON-able, identifying,
+            without dates or paths.
+        plan: What decides the content (sources' hashes, seed, size, converter version). Shards and
+            files of another plan are not reused.
+        overwrite: Forget what is there and start anew.
+
+    Example:
+        >>> import tempfile
+        >>> from benchbench.datasets.store import Store
+        >>> from benchbench.datasets.cameras import kato_cameras
+        >>> grid = np.zeros((2, 2, 2), bool)
+        >>> grid[0, 1, 0] = True
+        >>> record = ObjectRecord("03001627/a", "03001627", {"kato": np.zeros((24, 64, 64, 4),
+        ...     np.uint8)}, {"kato": kato_cameras()}, {"kato": grid})
+        >>> with StoreWriter(tempfile.mkdtemp(), "toy", (("03001627", "chair"),),
+        ...         {"kato": Rendering(64, 64, ("azimuth", "elevation", "distance"))},
+        ...         {"kato": VoxelKind(2, np.eye(4))}, {"title": "toy"}, {"seed": 0}) as writer:
+        ...     if not writer.done(0):
+        ...         writer.shard(0, [record])
+        ...     path = writer.finish({"all": {"test": ["03001627/a"]}})
+        >>> store = Store(path)
+        >>> store.object_ids, store.voxels(0).sum().item(), store.view_count(0)
+        (['03001627/a'], 1, 24)
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        dataset: str,
+        classes: Sequence[tuple[str, str]],
+        renderings: Mapping[str, Rendering],
+        voxel_kinds: Mapping[str, VoxelKind],
+        info: Mapping[str, Any],
+        plan: Mapping[str, Any],
+        overwrite: bool = False,
+    ) -> None:
+        self.root, self.dataset = Path(root), dataset
+        self.path = self.root / f"{dataset}.h5"
+        self.sidecar = self.root / f"{dataset}.json"
+        self.partial = self.root / ".partial" / dataset
+        self._classes = tuple(classes)
+        self._renderings, self._kinds = dict(renderings), dict(voxel_kinds)
+        self._info = json.loads(dump(dict(info)))
+        self._plan = json.loads(dump({"schema": SCHEMA, **plan}))
+        self._overwrite = overwrite
+        lock = self.root / ".partial" / f"{dataset}.lock"
+        self._lock = FileLock(lock, f"data set '{dataset}'")
+
+    def __enter__(self) -> StoreWriter:
+        self._lock.__enter__()
+        try:
+            with explain_disk(self.partial):
+                self._begin()
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._lock.__exit__(*exc_info)
+
+    def _begin(self) -> None:
+        note = self.partial / "plan.json"
+        same = not self._overwrite and _plan_of(note) == self._plan
+        if not same and self.partial.exists():
+            shutil.rmtree(self.partial)
+        self.partial.mkdir(parents=True, exist_ok=True)
+        for leftover in [*self.partial.glob("*.tmp"), *self.partial.glob(".*.tmp")]:
+            leftover.unlink(missing_ok=True)
+        if not same:
+            write_json(note, self._plan)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the final file of this very plan is there (and was not to be overwritten).
+
+        A sidecar lost to a kill between the two renames is written again.
+        """
+        if self._overwrite or not self.path.is_file():
+            return False
+        try:
+            with h5py.File(self.path, "r") as file:
+                if int(file.attrs.get("schema", 0)) != SCHEMA:
+                    return False
+                info = json.loads(read_attribute(file, "info"))
+                if info["plan"] != self._plan:
+                    return False
+                facts = _facts(file, info, self.path)
+        except (OSError, RuntimeError, KeyError, ValueError):
+            return False
+        if not self.sidecar.is_file():
+            write_json(self.sidecar, facts)
+        shutil.rmtree(self.partial, ignore_errors=True)
+        return True
+
+    # -- shards -----------------------------------------------------------------------------
+
+    def _shard_path(self, number: int) -> Path:
+        return self.partial / f"shard-{number:06d}.h5"
+
+    def done(self, number: int) -> bool:
+        """Whether shard `number` was written whole."""
+        path = self._shard_path(number)
+        if not path.is_file():
+            return False
+        try:
+            with h5py.File(path, "r") as file:
+                whole = bool(file.attrs.get("complete", False))
+        except (OSError, RuntimeError):
+            whole = False
+        if not whole:
+            path.unlink()
+        return whole
+
+    def shard(
+        self,
+        number: int,
+        records: Iterable[ObjectRecord | Encoded],
+        failed: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Write one shard whole.
+
+        Args:
+            number: From 0; any order, any size (some dozens of objects).
+            records: Its objects, packed or not.
+            failed: (id, reason) of objects which belong here and could not be made.
+        """
+        packed = [r if isinstance(r, Encoded) else encode(r) for r in records]
+        for item in packed:
+            self._check(item)
+        path = self._shard_path(number)
+        temporary = path.with_suffix(".tmp")
+        with _explain_hdf5(path):
+            with h5py.File(temporary, "w") as file:
+                write_text(file, "ids", dump([p.id for p in packed]))
+                write_text(file, "failed", dump([[i, str(r)] for i, r in failed]))
+                for name in self._columns():
+                    rows = [p.columns[name] for p in packed]
+                    counts = np.array([len(r) for r in rows], np.int64)
+                    empty = np.zeros((0, *self._tail(name)), self._dtype(name))
+                    file[name] = np.concatenate([empty, *rows]).astype(empty.dtype, copy=False)
+                    file[f"{name}@offset"] = np.concatenate([[0], np.cumsum(counts)])
+                file.attrs["complete"] = True
+            _sync(temporary)
+            temporary.replace(path)
+
+    def shards(self) -> list[int]:
+        """Numbers of the shards that are there."""
+        return sorted(int(p.stem.split("-")[1]) for p in self.partial.glob("shard-*.h5"))
+
+    def stored(self) -> dict[str, tuple[int, int]]:
+        """Object id to (shard, row) of everything in the shards, in shard order."""
+        places: dict[str, tuple[int, int]] = {}
+        for number in self.shards():
+            with h5py.File(self._shard_path(number), "r") as file:
+                for row, name in enumerate(json.loads(read_text(file, "ids"))):
+                    if name in places:
+                        raise BenchError(f"object '{name}' is in two shards")
+                    places[name] = (number, row)
+        return places
+
+    def failed(self) -> list[tuple[str, str]]:
+        """(id, reason) noted in the shards."""
+        found: list[tuple[str, str]] = []
+        for number in self.shards():
+            with h5py.File(self._shard_path(number), "r") as file:
+                found += [(str(i), str(r)) for i, r in json.loads(read_text(file, "failed"))]
+        return found
+
+    def _columns(self) -> list[str]:
+        names = ["objects/source_to_object", "objects/identity", "objects/parameters"]
+        names += ["meshes/vertices", "meshes/faces"]
+        for kind in self._kinds:
+            names.append(f"voxels/{kind}/bits")
+        for name in self._renderings:
+            for part in ("box", "view_bytes", "world_to_camera", "intrinsics", "parameters"):
+                names.append(f"renderings/{name}/{part}")
+            names.append(f"renderings/{name}/pixels")
+        return names
+
+    def _tail(self, name: str) -> tuple[int, ...]:
+        part = name.rsplit("/", 1)[1]
+        if name.startswith("voxels/"):
+            return ((self._kinds[name.split("/")[1]].resolution ** 3 + 7) // 8,)
+        if name.startswith("renderings/") and part == "parameters":
+            return (len(self._renderings[name.split("/")[1]].parameters),)
+        fixed: dict[str, tuple[int, ...]] = {
+            "source_to_object": (4, 4),
+            "identity": (32,),
+            "vertices": (3,),
+            "faces": (3,),
+            "box": (4,),
+            "world_to_camera": (4, 4),
+            "intrinsics": (3, 3),
+        }
+        return fixed.get(part, ())
+
+    def _dtype(self, name: str) -> Any:
+        part = name.rsplit("/", 1)[1]
+        if part == "parameters":
+            return np.float64 if name.startswith("renderings/") else np.uint8
+        return {
+            "source_to_object": np.float64,
+            "vertices": np.float32,
+            "faces": np.int32,
+            "box": np.uint16,
+            "view_bytes": np.int64,
+            "world_to_camera": np.float64,
+            "intrinsics": np.float64,
+        }.get(part, np.uint8)
+
+    def _check(self, item: Encoded) -> None:
+        if item.synset not in dict(self._classes) or not item.id.startswith(f"{item.synset}/"):
+            raise InputError(f"object '{item.id}' of class '{item.synset}' does not fit the set")
+        for name in self._columns():
+            if name not in item.columns:
+                raise InputError(f"object '{item.id}' lacks {name}")
+            if item.columns[name].shape[1:] != self._tail(name):
+                raise InputError(
+                    f"object '{item.id}': {name} has rows of {item.columns[name].shape[1:]}, "
+                    f"not {self._tail(name)}"
+                )
+
+    # -- the final file ---------------------------------------------------------------------
+
+    def finish(
+        self,
+        splits: Mapping[str, Mapping[str, Sequence[str]]],
+        default_split: str | None = None,
+        excluded: Sequence[tuple[str, str]] = (),
+        order: Sequence[str] | None = None,
+    ) -> Path:
+        """Put the shards together, rename, write the sidecar, remove the shards.
+
+        Args:
+            splits: Split name to {"train": ids, "val": ids, "test": ids} (parts may be left out).
+            default_split: The one used when none is named; the first if None.
+            excluded: (id, reason) of what the sources name and the store does not hold, besides
+                the failed ones of the shards.
+            order: Ids in data-set order; None for shard order.
+
+        Returns:
+            The path of the file.
+        """
+        places = self.stored()
+        ids = list(order) if order is not None else list(places)
+        if set(ids) != set(places) or len(ids) != len(places):
+            raise BenchError("the order of objects does not name what the shards hold")
+        check_splits(splits, set(ids))
+        failed = self.failed()
+        info = self._full_info(ids, splits, default_split or next(iter(splits)), len(failed))
+        temporary = self.partial / "assembled.tmp"
+        with _explain_hdf5(self.path), contextlib.ExitStack() as stack:
+            files = {
+                number: stack.enter_context(h5py.File(self._shard_path(number), "r"))
+                for number in self.shards()
+            }
+            runs = _runs([places[name] for name in ids])
+            with h5py.File(temporary, "w") as file:
+                self._assemble(file, files, runs)
+                self._write_tables(file, ids, splits)
+                hashes = [row.tobytes() for row in file["objects/identity"][()]]
+                identity = store_identity(self.dataset, zip(ids, hashes, strict=True))
+                file.attrs["schema"] = SCHEMA
+                file.attrs["id"] = np.bytes_(self.dataset)
+                file.attrs["identity"] = np.bytes_(identity)
+                file.attrs["info"] = np.bytes_(dump(info))
+                gone = sorted([*excluded, *failed])
+                write_text(file, "excluded", dump([[i, r] for i, r in gone]))
+            _sync(temporary)
+            self.sidecar.unlink(missing_ok=True)  # never a sidecar that speaks of another file
+            temporary.replace(self.path)
+            _sync(self.root)
+        with h5py.File(self.path, "r") as file:
+            write_json(self.sidecar, _facts(file, info, self.path))
+        shutil.rmtree(self.partial, ignore_errors=True)
+        return self.path
+
+    def _full_info(
+        self,
+        ids: Sequence[str],
+        splits: Mapping[str, Mapping[str, Sequence[str]]],
+        default_split: str,
+        failures: int,
+    ) -> dict[str, Any]:
+        per_class = {synset: 0 for synset, _ in self._classes}
+        for name in ids:
+            per_class[name.split("/", 1)[0]] += 1
+        in_order = {name: n for n, name in enumerate(ids)}
+        notes = {}
+        for split, parts in splits.items():
+            notes[split] = {}
+            for part in SPLITS:
+                members = sorted(parts.get(part, ()), key=in_order.__getitem__)
+                notes[split][part] = {"count": len(members), "sha256": split_hash(members)}
+        info = dict(self._info)
+        info |= {
+            "classes": [list(pair) for pair in self._classes],
+            "objects": len(ids),
+            "objects_per_class": per_class,
+            "renderings": [
+                {"name": n, "title": r.title, "height": r.height, "width": r.width}
+                for n, r in self._renderings.items()
+            ],
+            "voxel_kinds": [
+                {"name": n, "title": k.title, "resolution": k.resolution}
+                for n, k in self._kinds.items()
+            ],
+            "split_names": list(splits),
+            "default_split": default_split,
+            "splits": notes,
+            "failed": failures,
+            "plan": self._plan,
+        }
+        return json.loads(dump(info))
+
+    def _assemble(
+        self, file: h5py.File, shards: Mapping[int, h5py.File], runs: list[tuple[int, int, int]]
+    ) -> None:
+        for name in self._columns():
+            offsets = {number: shard[f"{name}@offset"][()] for number, shard in shards.items()}
+            counts = [np.diff(offsets[s][a : b + 1]) for s, a, b in runs]
+            offset = np.cumsum(np.concatenate([[0], *counts])).astype(np.int64)
+            total = int(offset[-1])
+            target = file.create_dataset(name, (total, *self._tail(name)), self._dtype(name))
+            written = 0
+            step = _COPY // (math.prod(self._tail(name)) * target.dtype.itemsize)
+            for number, first, after in runs:
+                start, stop = int(offsets[number][first]), int(offsets[number][after])
+                for begin in range(start, stop, step):
+                    end = min(begin + step, stop)
+                    target[written : written + end - begin] = shards[number][name][begin:end]
+                    written += end - begin
+            self._write_offsets(file, name, offset)
+
+    def _write_offsets(self, file: h5py.File, name: str, offset: Array) -> None:
+        group, part = name.rsplit("/", 1)
+        if name == "objects/parameters" or group == "meshes":
+            file[f"{name}_offset"] = offset
+        elif part == "box":
+            file[f"{group}/view_offset"] = offset
+        elif part == "view_bytes":
+            sizes = file[name][()]
+            file[f"{group}/byte_offset"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+            del file[name]
+
+    def _write_tables(
+        self, file: h5py.File, ids: Sequence[str], splits: Mapping[str, Mapping[str, Sequence[str]]]
+    ) -> None:
+        file["objects/id"] = np.array([name.encode("ascii") for name in ids], np.bytes_)
+        synsets = [name.split("/", 1)[0].encode("ascii") for name in ids]
+        file["objects/synset"] = np.array(synsets, np.bytes_)
+        for name, rendering in self._renderings.items():
+            attributes = file[f"renderings/{name}"].attrs
+            attributes["height"], attributes["width"] = rendering.height, rendering.width
+            attributes["parameters"] = np.bytes_(dump(list(rendering.parameters)))
+        for name, kind in self._kinds.items():
+            attributes = file[f"voxels/{name}"].attrs
+            attributes["resolution"] = kind.resolution
+            attributes["grid_to_object"] = np.asarray(kind.grid_to_object, np.float64)
+        row = {name: n for n, name in enumerate(ids)}
+        for split, parts in splits.items():
+            for part in SPLITS:
+                rows = sorted(row[name] for name in parts.get(part, ()))
+                file[f"splits/{split}/{part}"] = np.array(rows, np.int64)
+
+
+def _runs(places: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Neighbouring rows of one shard become one copy: (shard, first row, row after the last)."""
+    runs: list[tuple[int, int, int]] = []
+    for shard, row in places:
+        if runs and runs[-1][0] == shard and runs[-1][2] == row:
+            runs[-1] = (shard, runs[-1][1], row + 1)
+        else:
+            runs.append((shard, row, row + 1))
+    return runs
+
+
+def _plan_of(note: Path) -> Any:
+    try:
+        return read_json(note)
+    except (OSError, InputError):
+        return None
+
+
+def _facts(file: h5py.File, info: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What the sidecar says; enough for listing without HDF5."""
+    return {
+        "schema": SCHEMA,
+        "id": read_attribute(file, "id"),
+        "identity": read_attribute(file, "identity"),
+        "bytes": path.stat().st_size,
+        "excluded": len(json.loads(read_text(file, "excluded"))),
+        **info,
+    }
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems cannot sync a folder
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _explain_hdf5(path: Path) -> Iterator[None]:
+    """HDF5 wraps the system's errors in its own words, sometimes as RuntimeError."""
+    try:
+        with explain_disk(path):
+            yield
+    except (OSError, RuntimeError) as error:
+        text = str(error)
+        if "No space left" in text or f"errno = {errno.ENOSPC}" in text:
+            raise MissingError(
+                f"no space left to write '{path}'",
+                hint="free some space, or choose another folder with --root DIR, "
+                "and type the same command again",
+            ) from error
+        raise BenchError(f"cannot write '{path}': {text}") from error

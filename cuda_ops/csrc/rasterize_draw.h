@@ -1,0 +1,134 @@
+// Drawing faces into a depth buffer on the CPU; shared by all forward kernels.
+//
+// The cost of a face follows its bounding box, and for wide faces the columns between its edges.
+// Pixels are taken eight at a time so that the compiler can use vector instructions; each pixel's
+// arithmetic is the scalar one of rasterize.h.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "rasterize.h"
+
+namespace bench {
+namespace raster {
+
+constexpr int kLanes = 8;
+
+// Depth and face index of a band of raster rows [first_row, last_row); rows are padded by kLanes
+// because blocks of pixels may run over the end of a row.
+class Canvas {
+ public:
+  Canvas(Frame frame, int first_row, int last_row)
+      : frame_(frame), first_row_(first_row), last_row_(last_row), stride_(frame.width + kLanes) {
+    const size_t size = static_cast<size_t>(last_row - first_row) * stride_;
+    depth_.resize(size);
+    index_.resize(size);
+    centre_x_.resize(stride_);
+    for (int x = 0; x < stride_; ++x) centre_x_[x] = pixel_centre(x, frame.width);
+  }
+
+  Frame frame() const { return frame_; }
+  int first_row() const { return first_row_; }
+  int last_row() const { return last_row_; }
+  const float* depth_row(int y) const { return &depth_[offset(y)]; }
+  const int32_t* index_row(int y) const { return &index_[offset(y)]; }
+
+  void clear(float far) {
+    std::fill(depth_.begin(), depth_.end(), far);
+    std::fill(index_.begin(), index_.end(), -1);
+  }
+
+  // Faces must be drawn in index order: an equal depth keeps the earlier face.
+  void draw(const float* face, int32_t index, float near, float far) {
+    if (is_culled(face) || !is_placed(face)) return;
+    Box box = bounding_box(face, frame_);
+    if (box.y_first < first_row_) box.y_first = first_row_;
+    if (box.y_last >= last_row_) box.y_last = last_row_ - 1;
+    if (box.x_first > box.x_last || box.y_first > box.y_last) return;
+    float m[9];
+    corner_inverse(face, frame_, m);
+    const bool wide = box.x_last - box.x_first >= 2 * kLanes;
+    for (int y = box.y_first; y <= box.y_last; ++y) {
+      const float yp = pixel_centre(y, frame_.height);
+      int x_first = box.x_first, x_last = box.x_last;
+      if (wide) narrow(face, yp, &x_first, &x_last);
+      for (int x = x_first; x <= x_last; x += kLanes) {
+        draw_block(face, m, index, near, far, x, x_last, y, yp);
+      }
+    }
+  }
+
+ private:
+  size_t offset(int y) const { return static_cast<size_t>(y - first_row_) * stride_; }
+
+  void draw_block(const float* face, const float* m, int32_t index, float near, float far, int x,
+                  int x_last, int y, float yp) {
+    const float* centre_x = &centre_x_[x];
+    int32_t inside[kLanes];
+    const int32_t count = x_last - x;
+#pragma omp simd
+    for (int32_t lane = 0; lane < kLanes; ++lane) {
+      inside[lane] = is_inside(face, centre_x[lane], yp) & (lane <= count) ? 1 : 0;
+    }
+    int32_t any = 0;
+    for (int32_t lane = 0; lane < kLanes; ++lane) any |= inside[lane];
+    if (!any) return;
+    float* depth = &depth_[offset(y) + x];
+    int32_t* owner = &index_[offset(y) + x];
+    const float row = static_cast<float>(y);
+#pragma omp simd
+    for (int32_t lane = 0; lane < kLanes; ++lane) {
+      const float z = depth_at(face, weights_at(m, static_cast<float>(x + lane), row));
+      // Every comparison with NaN is false, so NaN is never kept.
+      const bool keep = (inside[lane] != 0) & (z > near) & (z < far) & (z < depth[lane]);
+      depth[lane] = keep ? z : depth[lane];
+      owner[lane] = keep ? index : owner[lane];
+    }
+  }
+
+  // Shrinks [x_first, x_last] to the columns that lie between the edges on row yp, with a margin
+  // well above the rounding of is_inside, which still decides.
+  void narrow(const float* face, double yp, int* x_first, int* x_last) const {
+    const double n = frame_.width;
+    double low = *x_first, high = *x_last;
+    for (int k = 0; k < 3; ++k) {
+      const float* a = face + 3 * k;
+      const float* b = face + 3 * ((k + 1) % 3);
+      const double dx = static_cast<double>(b[0]) - a[0], dy = static_cast<double>(b[1]) - a[1];
+      if (dy == 0.0) continue;
+      const double step = (yp - a[1]) * dx / dy;
+      const double cross = 0.5 * ((a[0] + step) * n + n - 1.0);
+      const double spread = std::fabs(static_cast<double>(a[0])) + std::fabs(step) + 2.0;
+      const double margin = 0.01 + 1e-6 * n * spread;
+      if (!(cross - cross == 0.0) || !(margin - margin == 0.0)) continue;
+      if (dy > 0.0) {
+        if (cross + margin < high) high = cross + margin;
+      } else {
+        if (cross - margin > low) low = cross - margin;
+      }
+    }
+    if (high < low) {
+      *x_last = *x_first - 1;
+      return;
+    }
+    *x_first = static_cast<int>(std::ceil(low));
+    *x_last = static_cast<int>(std::floor(high));
+  }
+
+  Frame frame_;
+  int first_row_, last_row_, stride_;
+  std::vector<float> depth_, centre_x_;
+  std::vector<int32_t> index_;
+};
+
+// How many bands of rows to cut each picture into, so that `threads` have work when the batch is
+// small. The result does not depend on it.
+inline int bands_per_picture(int64_t batch, int height, int threads) {
+  if (batch >= threads || threads <= 1) return 1;
+  const int64_t bands = (threads + batch - 1) / batch;
+  return static_cast<int>(bands < height ? bands : height);
+}
+
+}  // namespace raster
+}  // namespace bench

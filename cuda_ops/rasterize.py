@@ -1,0 +1,122 @@
+"""Neural 3D Mesh Renderer's rasteriser: which face each pixel shows, and silhouettes that learn.
+
+Faces are given on the screen: `faces[b, f, corner]` is (x, y, z) with x and y in normalised
+device coordinates (-1..1, x to the right, y up; already divided by z) and z the camera depth.
+Pictures have their top row (y = +1) first. A face is drawn if its corners run counter-clockwise
+as seen on the screen; edges are inclusive; the nearest face wins, the lowest index on equal depth.
+
+Source: Kato, Ushiku, Harada, "Neural 3D Mesh Renderer", CVPR 2018, and the authors' kernels.
+Broken input: a face with a corner whose x or y is NaN or infinite is not drawn and gets zero
+gradient; so does a face without area. A NaN depth is never drawn. There is no near-plane
+clipping: a face with corners behind the camera is the triangle of its projected corners.
+"""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from benchbench.core.errors import ShapeError, UsageError
+from benchbench.cuda_ops import library
+
+_P, _I, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+_LARGEST_SIDE = 16384
+
+
+def rasterize_maps(
+    faces: Tensor, height: int, width: int, near: float = 0.1, far: float = 100.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draws faces and returns what every pixel shows. No gradient.
+
+    Args:
+        faces: (B, F, 3, 3) float32 corners in normalised device coordinates and depth.
+        height: Rows of the picture.
+        width: Columns of the picture.
+        near: Depths at or below are not drawn.
+        far: Depths at or above are not drawn; also the depth of pixels without a face.
+
+    Returns:
+        face_index (B, H, W) int32, -1 where no face is; weights (B, H, W, 3) float32, the
+        screen-space barycentric weights of that face's corners, 0 where no face is; depth
+        (B, H, W) float32.
+
+    Raises:
+        ShapeError: An argument has the wrong shape or type, or is empty.
+
+    Example:
+        >>> triangle = torch.tensor([[[[-1.0, -1, 2], [1, -1, 2], [-1, 1, 2]]]])
+        >>> face_index, weights, depth = rasterize_maps(triangle, 2, 2)
+        >>> face_index[0].tolist(), depth[0].tolist()
+        ([[0, -1], [0, 0]], [[2.0, 100.0], [2.0, 2.0]])
+    """
+    _check_faces("rasterize_maps", faces)
+    _check_side("rasterize_maps", "height", height)
+    _check_side("rasterize_maps", "width", width)
+    _check_range("rasterize_maps", near, far)
+    index, weights, depth = _maps(faces.detach().contiguous(), height, width, near, far)
+    return index, weights, depth
+
+
+@torch.library.custom_op("benchbench::rasterize_maps", mutates_args=())
+def _maps(
+    faces: Tensor, height: int, width: int, near: float, far: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    if not library.available(faces.device):
+        from benchbench.cuda_ops.reference.rasterize import rasterize_maps as slow
+
+        return slow(faces, height, width, near, far)
+    index, weights, depth = _empty_maps(faces, height, width)
+    types = [_P, _I, _I, _I, _I, _F, _F, _P, _P, _P]
+    arguments = [
+        library.pointer(faces), faces.shape[0], faces.shape[1], height, width, near, far,
+        library.pointer(index), library.pointer(weights), library.pointer(depth),
+    ]  # fmt: skip
+    if faces.device.type == "cuda":
+        keys = _depth_keys(faces, height, width)
+        types, arguments = [*types, _P], [*arguments, library.pointer(keys)]
+    library.call("bench_rasterize_maps", faces.device, types, *arguments)
+    return index, weights, depth
+
+
+@_maps.register_fake
+def _(
+    faces: Tensor, height: int, width: int, near: float, far: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _empty_maps(faces, height, width)
+
+
+def _empty_maps(faces: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    shape = (faces.shape[0], height, width)
+    return (
+        faces.new_empty(shape, dtype=torch.int32),
+        faces.new_empty((*shape, 3)),
+        faces.new_empty(shape),
+    )
+
+
+def _depth_keys(faces: Tensor, height: int, width: int) -> Tensor:
+    """Scratch of the CUDA kernels: depth and face index of each raster pixel in 64 bits."""
+    return faces.new_empty((faces.shape[0], height, width), dtype=torch.int64)
+
+
+def _check_faces(function: str, faces: Tensor) -> None:
+    expected = "(B, F, 3, 3) float32 with B and F at least 1"
+    if not isinstance(faces, Tensor):
+        raise ShapeError(function, "faces", expected, type(faces).__name__)
+    got = f"{tuple(faces.shape)} {str(faces.dtype).removeprefix('torch.')}"
+    if faces.ndim != 4 or faces.shape[2:] != (3, 3) or faces.dtype != torch.float32:
+        raise ShapeError(function, "faces", expected, got)
+    if faces.numel() == 0:
+        raise ShapeError(function, "faces", expected, got)
+    if faces.device.type not in ("cpu", "cuda"):
+        raise ShapeError(function, "faces", "on a CPU or CUDA device", faces.device)
+
+
+def _check_side(function: str, name: str, value: int) -> None:
+    if not isinstance(value, int) or not 1 <= value <= _LARGEST_SIDE:
+        raise ShapeError(function, name, f"an integer from 1 to {_LARGEST_SIDE}", value)
+
+
+def _check_range(function: str, near: float, far: float) -> None:
+    if not near < far:
+        raise UsageError(f"{function}: near must be less than far, got {near} and {far}")

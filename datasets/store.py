@@ -64,6 +64,7 @@ class Store:
         classes: (synset, name) pairs in data-set order.
         object_ids: "synset/model" in data-set order.
         excluded: (id, reason) of objects which the sources name and the store does not hold.
+        failed: Those of `excluded` whose pictures or ground truth are broken.
         split_name: The split in use.
         split_names: All splits of the file.
         renderings: Names of the sets of pictures, the default one first.
@@ -85,7 +86,8 @@ class Store:
             self.identity = read_attribute(file, "identity")
             self.info: dict[str, Any] = json.loads(read_attribute(file, "info"))
             self.classes = tuple((str(s), str(n)) for s, n in self.info["classes"])
-            self.excluded = [(str(i), str(r)) for i, r in json.loads(read_text(file, "excluded"))]
+            self.failed = _pairs(read_text(file, "failed"))
+            self.excluded = sorted(_pairs(read_text(file, "excluded")) + self.failed)
             self.renderings: tuple[str, ...] = tuple(r["name"] for r in self.info["renderings"])
             self.voxel_kinds: tuple[str, ...] = tuple(k["name"] for k in self.info["voxel_kinds"])
             self.split_names: tuple[str, ...] = tuple(self.info["split_names"])
@@ -338,6 +340,10 @@ class Store:
             return None
         vertices = self._read("meshes/vertices", slice(v0, v1))
         return Mesh(vertices, self._read("meshes/faces", slice(f0, f1)))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return [(str(name), str(reason)) for name, reason in json.loads(text)]
 
 
 _FALLBACK = {"shapes13": "shapes13-demo"}  # a smaller set that stands in under the same name

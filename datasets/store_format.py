@@ -3,7 +3,7 @@
 Layout of ``<root>/<id>.h5`` (N objects, K views of all objects together)::
 
     attributes                  schema, id, identity, info (JSON)
-    excluded                    UTF-8 JSON: [id, reason] of what is not stored
+    excluded, failed            UTF-8 JSON: [id, reason] of what is not stored; failed = broken
     objects/id                  (N,) fixed-length bytes "synset/model"
     objects/synset              (N,) fixed-length bytes
     objects/source_to_object    (N,4,4) float64

@@ -441,8 +441,8 @@ class StoreWriter:
                 file.attrs["id"] = np.bytes_(self.dataset)
                 file.attrs["identity"] = np.bytes_(identity)
                 file.attrs["info"] = np.bytes_(dump(info))
-                gone = sorted([*excluded, *failed])
-                write_text(file, "excluded", dump([[i, r] for i, r in gone]))
+                write_text(file, "excluded", dump(sorted([i, r] for i, r in excluded)))
+                write_text(file, "failed", dump(sorted([i, r] for i, r in failed)))
             _sync(temporary)
             self.sidecar.unlink(missing_ok=True)  # never a sidecar that speaks of another file
             temporary.replace(self.path)
@@ -463,7 +463,7 @@ class StoreWriter:
         for name in ids:
             per_class[name.split("/", 1)[0]] += 1
         in_order = {name: n for n, name in enumerate(ids)}
-        notes = {}
+        notes: dict[str, dict[str, dict[str, Any]]] = {}
         for split, parts in splits.items():
             notes[split] = {}
             for part in SPLITS:

@@ -1,0 +1,279 @@
+"""Reading archives from outside as streams: nothing is unpacked to disk, nothing is trusted.
+
+Refused, by name: members whose path is absolute or climbs out, links, devices, sparse files,
+encrypted members, more members or bytes than the limits, compression beyond any honest ratio,
+archives which end early. Arrays are read without pickle.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbench.core.errors import InputError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an honest archive stays below.
+
+    Attributes:
+        members: Number of members, folders included.
+        member_bytes: Size of one member.
+        total_bytes: Size of all.
+        ratio: Unpacked bytes per packed byte, checked once `slack_bytes` are unpacked.
+        slack_bytes: See ratio.
+    """
+
+    members: int = 5_000_000
+    member_bytes: int = 1 << 26
+    total_bytes: int = 1 << 38
+    ratio: float = 200.0
+    slack_bytes: int = 1 << 26
+
+
+@dataclass(frozen=True)
+class Member:
+    """A regular file or a folder of an archive.
+
+    Attributes:
+        name: Path with forward slashes, without leading "./".
+        data: Its bytes; None for a folder.
+    """
+
+    name: str
+    data: bytes | None
+
+
+def read_archive(
+    path: str | Path, limits: Limits | None = None, want: Callable[[str], bool] | None = None
+) -> Iterator[Member]:
+    """Members of a .tar, .tar.gz or .zip file in the file's order; the kind is seen from its bytes.
+
+    Args:
+        path: The archive.
+        limits: What is refused; the defaults suit archives of many small files.
+        want: Function of a member's name; False spares reading the member (data is b"").
+
+    Yields:
+        Folders and regular files, one after the other; memory holds one member.
+
+    Raises:
+        InputError: The archive is broken or hostile; the message names it and the member.
+    """
+    path = Path(path)
+    limits = limits or Limits()
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        return _read_tar(path, limits, want, compressed=True)
+    if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _read_zip(path, limits, want)
+    if tarfile.is_tarfile(path):
+        return _read_tar(path, limits, want, compressed=False)
+    raise InputError(f"'{path}' is no tar, tar.gz or zip archive")
+
+
+def safe_name(name: str, archive: object) -> str:
+    """The member's path if it stays inside the archive's own folder.
+
+    Raises:
+        InputError: It is absolute, climbs out with "..", or holds a backslash, colon or NUL.
+
+    Example:
+        >>> safe_name("./a/b.png", "x.tgz")
+        'a/b.png'
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    bad = name.startswith("/") or ".." in parts or any(c in name for c in "\\\0")
+    if bad or (parts and ":" in parts[0]):
+        raise InputError(f"'{archive}' holds a member with an unsafe path {name!r}")
+    return "/".join(parts)
+
+
+class _Counted(io.RawIOBase):
+    """Passes reads on, counts bytes, and stops a bomb while it unfolds."""
+
+    def __init__(self, inner: Any, packed: BinaryIO | None, path: Path, limits: Limits) -> None:
+        self._inner, self._packed, self._path, self._limits = inner, packed, path, limits
+        self.count = 0
+        self.tail = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._inner.read(min(size, 1 << 20) if size >= 0 else 1 << 20)
+        self.count += len(data)
+        self.tail = (self.tail + data[-1024:])[-1024:]
+        # headers and padding count too, at most about 1.5 KiB a member
+        if self.count > self._limits.total_bytes + 2048 * self._limits.members:
+            raise InputError(
+                f"'{self._path}' unpacks to more than {self._limits.total_bytes} bytes"
+            )
+        if self._packed is not None and self.count > self._limits.slack_bytes:
+            ratio = self.count / max(1, self._packed.tell())
+            if ratio > self._limits.ratio:
+                raise InputError(f"'{self._path}' unpacks {ratio:.0f} bytes from each; refused")
+        return data
+
+
+def _read_tar(
+    path: Path, limits: Limits, want: Callable[[str], bool] | None, compressed: bool
+) -> Iterator[Member]:
+    total = number = 0
+    with path.open("rb") as packed:
+        inner: Any = gzip.GzipFile(fileobj=packed) if compressed else packed
+        stream = _Counted(inner, packed if compressed else None, path, limits)
+        try:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                for item in tar:
+                    number += 1
+                    name = safe_name(item.name, path)
+                    total += item.size
+                    _check_member(path, name, number, item.size, total, limits)
+                    _forget_members(tar)
+                    if item.isdir():
+                        yield Member(name, None)
+                    elif item.isreg() and not item.issparse():
+                        yield Member(name, _tar_data(tar, item) if _wants(want, name) else b"")
+                    else:
+                        raise InputError(f"'{path}' holds {name!r}, a link or special file")
+            while stream.read(1 << 20):  # to the end: gzip verifies its checksum there
+                pass
+        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+            raise InputError(f"'{path}' is damaged or cut off ({error})") from error
+        if len(stream.tail) < 512 or stream.tail[-512:].strip(b"\0"):
+            raise InputError(f"'{path}' is cut off: the tar's closing block is missing")
+
+
+def _forget_members(tar: tarfile.TarFile) -> None:
+    # tarfile keeps every header it has seen: a gigabyte for a million members
+    tar.members.clear()  # type: ignore[attr-defined]
+
+
+def _tar_data(tar: tarfile.TarFile, item: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(item)
+    data = file.read() if file is not None else b""
+    if len(data) != item.size:
+        raise EOFError(f"{item.name} ends after {len(data)} of {item.size} bytes")
+    return data
+
+
+def _wants(want: Callable[[str], bool] | None, name: str) -> bool:
+    return want is None or bool(want(name))
+
+
+def _check_member(
+    path: Path, name: str, number: int, size: int, total: int, limits: Limits
+) -> None:
+    if number > limits.members:
+        raise InputError(f"'{path}' holds more than {limits.members} members")
+    if size > limits.member_bytes:
+        raise InputError(f"'{path}': member {name!r} claims {size} bytes; refused")
+    if total > limits.total_bytes:
+        raise InputError(f"'{path}' unpacks to more than {limits.total_bytes} bytes")
+
+
+def _read_zip(path: Path, limits: Limits, want: Callable[[str], bool] | None) -> Iterator[Member]:
+    packed, total = path.stat().st_size, 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for number, item in enumerate(archive.infolist(), 1):
+                name = safe_name(item.filename, path)
+                total += item.file_size
+                _check_member(path, name, number, item.file_size, total, limits)
+                if total > max(limits.slack_bytes, limits.ratio * packed):
+                    raise InputError(f"'{path}' unpacks to {total} bytes from {packed}; refused")
+                mode = item.external_attr >> 16
+                if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or not stat.S_IFMT(mode)):
+                    raise InputError(f"'{path}' holds {name!r}, a link or special file")
+                if item.flag_bits & 0x1:
+                    raise InputError(f"'{path}': member {name!r} is encrypted")
+                if item.is_dir():
+                    yield Member(name, None)
+                elif _wants(want, name):
+                    yield Member(name, _zip_data(archive, item))
+                else:
+                    yield Member(name, b"")
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError) as error:
+        raise InputError(f"'{path}' is damaged or cut off ({error})") from error
+    except (NotImplementedError, RuntimeError) as error:
+        raise InputError(f"'{path}' cannot be read ({error})") from error
+
+
+def _zip_data(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> bytes:
+    with archive.open(item) as file:
+        data = file.read(item.file_size + 1)  # one more: the header may understate
+        if len(data) != item.file_size:
+            raise EOFError(f"{item.filename} does not hold {item.file_size} bytes")
+        return data
+
+
+def read_npz(source: str | Path | bytes, limits: Limits | None = None) -> dict[str, Array]:
+    """Arrays of an .npz file, without pickle and without believing its headers.
+
+    Args:
+        source: Path, or the file's bytes.
+        limits: For its members; one array may take a gibibyte by default.
+
+    Raises:
+        InputError: Broken, hostile, or holding Python objects.
+    """
+    label = "npz data" if isinstance(source, bytes) else str(source)
+    limits = limits or Limits(members=10_000, member_bytes=1 << 30, ratio=1100.0)
+    handle: Any = io.BytesIO(source) if isinstance(source, bytes) else source
+    arrays: dict[str, Array] = {}
+    total = 0
+    try:
+        with zipfile.ZipFile(handle) as archive:
+            for number, item in enumerate(archive.infolist(), 1):
+                name = safe_name(item.filename, label)
+                total += item.file_size
+                _check_member(Path(label), name, number, item.file_size, total, limits)
+                data = _zip_data(archive, item)
+                arrays[name.removesuffix(".npy")] = read_npy(data, f"{label}: {name}")
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, NotImplementedError) as error:
+        raise InputError(f"'{label}' is damaged or no npz file ({error})") from error
+    except RuntimeError as error:
+        raise InputError(f"'{label}' cannot be read ({error})") from error
+    return arrays
+
+
+def read_npy(data: bytes, name: str) -> Array:
+    """One .npy file's array; the header's size must be what is there, and no objects.
+
+    Raises:
+        InputError: It is not.
+    """
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        reader = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = reader(stream)
+    except (ValueError, KeyError, SyntaxError, TypeError) as error:
+        raise InputError(f"'{name}' is no npy file ({error})") from error
+    if dtype.hasobject:
+        raise InputError(f"'{name}' holds Python objects, which only pickle could read; refused")
+    rest = data[stream.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(rest):
+        raise InputError(f"'{name}' claims shape {shape} of {dtype}, its bytes do not fit")
+    flat = np.frombuffer(rest, dtype)
+    return flat.reshape(shape, order="F" if fortran else "C").copy()

@@ -20,6 +20,9 @@ namespace raster {
 // It only has to exceed the rounding of the pixel coordinates.
 constexpr float kBoxMargin = 0.01f;
 
+// What the C functions return where memory is short; 0 is success.
+constexpr int kOutOfMemory = 12;
+
 struct Frame {
   int height;
   int width;

@@ -5,7 +5,10 @@
 // arithmetic is the scalar one of rasterize.h.
 #pragma once
 
+#include <omp.h>
+
 #include <algorithm>
+#include <new>
 #include <vector>
 
 #include "rasterize.h"
@@ -15,30 +18,38 @@ namespace raster {
 
 constexpr int kLanes = 8;
 
-// Depth and face index of a band of raster rows [first_row, last_row); rows are padded by kLanes
-// because blocks of pixels may run over the end of a row.
+// Depth and face index of a band of raster rows. One canvas serves many pictures in turn.
 class Canvas {
  public:
-  Canvas(Frame frame, int first_row, int last_row)
-      : frame_(frame), first_row_(first_row), last_row_(last_row), stride_(frame.width + kLanes) {
-    const size_t size = static_cast<size_t>(last_row - first_row) * stride_;
+  // Allocates; throws std::bad_alloc.
+  Canvas(Frame frame, int most_rows)
+      // Rows are padded because blocks of pixels may run over the end of a row.
+      : frame_(frame), stride_(frame.width + kLanes) {
+    const size_t size = static_cast<size_t>(most_rows) * stride_;
     depth_.resize(size);
     index_.resize(size);
     centre_x_.resize(stride_);
     for (int x = 0; x < stride_; ++x) centre_x_[x] = pixel_centre(x, frame.width);
   }
 
-  Frame frame() const { return frame_; }
-  int first_row() const { return first_row_; }
-  int last_row() const { return last_row_; }
+  const Frame& frame() const { return frame_; }
   const float* depth_row(int y) const { return &depth_[offset(y)]; }
   const int32_t* index_row(int y) const { return &index_[offset(y)]; }
 
-  void clear(float far) {
-    std::fill(depth_.begin(), depth_.end(), far);
-    std::fill(index_.begin(), index_.end(), -1);
+  // Draws all faces of one picture into raster rows [first_row, last_row).
+  void draw_all(const float* faces, int64_t count, float near, float far, int first_row,
+                int last_row) {
+    first_row_ = first_row;
+    last_row_ = last_row;
+    const size_t size = static_cast<size_t>(last_row - first_row) * stride_;
+    std::fill_n(depth_.begin(), size, far);
+    std::fill_n(index_.begin(), size, -1);
+    for (int64_t f = 0; f < count; ++f) {
+      draw(faces + 9 * f, static_cast<int32_t>(f), near, far);
+    }
   }
 
+ private:
   // Faces must be drawn in index order: an equal depth keeps the earlier face.
   void draw(const float* face, int32_t index, float near, float far) {
     if (is_culled(face) || !is_placed(face)) return;
@@ -59,7 +70,6 @@ class Canvas {
     }
   }
 
- private:
   size_t offset(int y) const { return static_cast<size_t>(y - first_row_) * stride_; }
 
   void draw_block(const float* face, const float* m, int32_t index, float near, float far, int x,
@@ -117,17 +127,34 @@ class Canvas {
   }
 
   Frame frame_;
-  int first_row_, last_row_, stride_;
+  int stride_, first_row_ = 0, last_row_ = 0;
   std::vector<float> depth_, centre_x_;
   std::vector<int32_t> index_;
 };
 
-// How many bands of rows to cut each picture into, so that `threads` have work when the batch is
-// small. The result does not depend on it.
-inline int bands_per_picture(int64_t batch, int height, int threads) {
-  if (batch >= threads || threads <= 1) return 1;
-  const int64_t bands = (threads + batch - 1) / batch;
-  return static_cast<int>(bands < height ? bands : height);
+// Pictures are cut into bands of rows where the batch alone would leave threads without work.
+// A band is a whole number of `step` raster rows. The result does not depend on the cut.
+struct Bands {
+  Bands(int64_t batch, int height, int step, int threads) : units(height / step), step(step) {
+    const int64_t wanted = batch < threads ? (threads + batch - 1) / batch : 1;
+    count = static_cast<int>(wanted < units ? wanted : units);
+  }
+  int first_row(int band) const { return static_cast<int>(units * band / count) * step; }
+  int most_rows() const { return static_cast<int>((units + count - 1) / count) * step; }
+
+  int64_t units;
+  int step, count;
+};
+
+// One canvas for each thread; fails with an empty vector where memory is short.
+inline std::vector<Canvas> make_canvases(Frame frame, const Bands& bands, int threads) {
+  std::vector<Canvas> canvases;
+  try {
+    for (int t = 0; t < threads; ++t) canvases.emplace_back(frame, bands.most_rows());
+  } catch (const std::bad_alloc&) {
+    canvases.clear();
+  }
+  return canvases;
 }
 
 }  // namespace raster

@@ -45,20 +45,18 @@ extern "C" BENCH_API int bench_rasterize_maps(const float* faces, int64_t batch,
                                               float* weights, float* depth, int threads) {
   using namespace bench::raster;
   const Frame frame = {static_cast<int>(height), static_cast<int>(width)};
-  const int bands = bands_per_picture(batch, frame.height, threads);
+  const Bands bands(batch, frame.height, 1, threads);
+  std::vector<Canvas> canvases = make_canvases(frame, bands, threads);
+  if (canvases.empty()) return kOutOfMemory;
   const int64_t pixels = height * width;
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
-  for (int64_t task = 0; task < batch * bands; ++task) {
-    const int64_t b = task / bands;
-    const int band = static_cast<int>(task % bands);
-    const int first = static_cast<int>(height * band / bands);
-    const int last = static_cast<int>(height * (band + 1) / bands);
-    Canvas canvas(frame, first, last);
-    canvas.clear(far);
+  for (int64_t task = 0; task < batch * bands.count; ++task) {
+    const int64_t b = task / bands.count;
+    const int band = static_cast<int>(task % bands.count);
+    const int first = bands.first_row(band), last = bands.first_row(band + 1);
+    Canvas& canvas = canvases[omp_get_thread_num()];
     const float* picture = faces + b * face_count * 9;
-    for (int64_t f = 0; f < face_count; ++f) {
-      canvas.draw(picture + 9 * f, static_cast<int32_t>(f), near, far);
-    }
+    canvas.draw_all(picture, face_count, near, far, first, last);
     for (int y = first; y < last; ++y) {
       write_row(picture, canvas, y, index + b * pixels, weights + b * pixels * 3,
                 depth + b * pixels);

@@ -1,0 +1,103 @@
+// Arithmetic of Kato's approximate gradient: what happens if an edge of a face moves.
+//
+// For every edge of a face and both axes, all raster lines that the edge crosses are scanned.
+// Axis 0 scans columns: a = x runs along the lines' index, b = y is the moving coordinate and
+// receives the gradient. Axis 1 exchanges the two. On each line the edge crosses at `cross`;
+// the pixel just inside the face is `in`, its neighbour just outside is `out`.
+//
+// If a pixel at d took the colour across the edge, the loss would fall by s; only s > 0 counts.
+// The corners would have to move by `reach` for that, so each of the edge's corners receives
+// -s / reach.
+#pragma once
+
+#include "rasterize.h"
+
+namespace bench {
+namespace raster {
+
+struct Edge {
+  float a0, b0, a1, b1, a2, b2;  // pixel coordinates: the edge's two corners, the third corner
+  float slope;
+  float scale;  // pixels to device units on the moving axis
+  int corner0, corner1;
+  int direction;  // of the outside, +1 or -1 along b
+  int first, last;  // lines, inclusive
+  int length;  // pixels on a line
+};
+
+// False if the edge moves nothing. An edge with a0 == a1 never does: either both its corners lie
+// on the line, and neither is moved, or its crossing is infinite.
+BENCH_HD bool make_edge(const float* face, int e, int axis, Frame frame, Edge* edge) {
+  const int k0 = e, k1 = (e + 1) % 3, k2 = (e + 2) % 3;
+  const int size_a = axis == 0 ? frame.width : frame.height;
+  const int size_b = axis == 0 ? frame.height : frame.width;
+  edge->a0 = to_pixel(face[3 * k0 + axis], size_a);
+  edge->a1 = to_pixel(face[3 * k1 + axis], size_a);
+  if (!(edge->a0 != edge->a1)) return false;
+  const float low = edge->a0 < edge->a1 ? edge->a0 : edge->a1;
+  const float high = edge->a0 < edge->a1 ? edge->a1 : edge->a0;
+  const float first = ceilf(low);
+  const float most = static_cast<float>(size_a - 1);
+  edge->first = to_int(first > 0.f ? first : 0.f);
+  // Truncation toward zero: an edge that ends in (-1, 0) still asks line 0, as in the original.
+  edge->last = to_int(high < most ? high : most);
+  if (edge->first > edge->last) return false;
+  edge->a2 = to_pixel(face[3 * k2 + axis], size_a);
+  edge->b0 = to_pixel(face[3 * k0 + 1 - axis], size_b);
+  edge->b1 = to_pixel(face[3 * k1 + 1 - axis], size_b);
+  edge->b2 = to_pixel(face[3 * k2 + 1 - axis], size_b);
+  edge->slope = (edge->b1 - edge->b0) / (edge->a1 - edge->a0);
+  edge->scale = 2.f / size_b;
+  edge->corner0 = k0;
+  edge->corner1 = k1;
+  edge->direction = (edge->a0 < edge->a1) == (axis == 0) ? -1 : 1;
+  edge->length = size_b;
+  return true;
+}
+
+struct Crossing {
+  float cross;
+  int in, out;
+};
+
+// False where either pixel lies outside the raster: edges at the very border move nothing.
+BENCH_HD bool find_crossing(const Edge& edge, int line, Crossing* crossing) {
+  const float cross = edge.slope * (line - edge.a0) + edge.b0;
+  const int in = to_int(edge.direction > 0 ? floorf(cross) : ceilf(cross));
+  if (in < 0 || in >= edge.length) return false;
+  const int out = in + edge.direction;
+  if (out < 0 || out >= edge.length) return false;
+  crossing->cross = cross;
+  crossing->in = in;
+  crossing->out = out;
+  return true;
+}
+
+// The last pixel inside the face on this line, where one of its other two edges crosses.
+BENCH_HD int find_far_side(const Edge& edge, int line) {
+  float cross;
+  if ((line - edge.a0) * (line - edge.a2) < 0.f) {
+    cross = (edge.b2 - edge.b0) / (edge.a2 - edge.a0) * (line - edge.a0) + edge.b0;
+  } else {
+    cross = (edge.b1 - edge.b2) / (edge.a1 - edge.a2) * (line - edge.a2) + edge.b2;
+  }
+  return to_int(edge.direction > 0 ? ceilf(cross) : floorf(cross));
+}
+
+// How far a corner must move (device units) for the edge to reach a pixel, per pixel of offset.
+// The corner that is not moved lies on the line where this is infinite; skip that one.
+BENCH_HD float lever0(const Edge& edge, int line) {
+  return (edge.a1 - edge.a0) / (edge.a1 - line) * edge.scale;
+}
+BENCH_HD float lever1(const Edge& edge, int line) {
+  return (edge.a1 - edge.a0) / (line - edge.a0) * edge.scale;
+}
+
+// `eps` keeps pixels on the edge itself from dividing by zero.
+BENCH_HD float reach(float lever, float offset, float eps) {
+  const float distance = lever * offset;
+  return distance > 0.f ? distance + eps : distance - eps;
+}
+
+}  // namespace raster
+}  // namespace bench

@@ -1,4 +1,4 @@
-"""Where data lives: `--root` > `BENCH_HOME` > `$XDG_CACHE_HOME/benchbench` > `~/.cache/benchbench`."""
+"""Where data lives: `--root`, then `BENCH_HOME`, then `$XDG_CACHE_HOME`, then `~/.cache`."""
 
 from __future__ import annotations
 

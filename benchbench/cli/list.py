@@ -1,0 +1,183 @@
+"""`bench list`: what exists and what is prepared; one record in detail. Reads light specs only."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from benchbench.cli.options import Common, answer_json, common_options
+from benchbench.core.names import require
+
+KINDS = ("dataset", "baseline", "protocol", "metric")
+
+_EPILOG = """
+\b
+Examples:
+  bench list                     everything, a line each
+  bench list shapenet            one record in full: licence, splits, sizes
+  bench list --kind protocol     how numbers can be computed
+"""
+
+
+@click.command(name="list", epilog=_EPILOG)
+@click.argument("name", required=False)
+@click.option("--kind", type=click.Choice(KINDS), help="Only one kind of thing.")
+@common_options
+def list_command(common: Common, name: str | None, kind: str | None) -> None:
+    """Show data sets, baselines, protocols and metrics, and what is prepared."""
+    records = {k: _records(k, common.root) for k in KINDS if kind in (None, k)}
+    if name is not None:
+        known = {record["name"]: record for group in records.values() for record in group}
+        record = known[require(name, known, "name")]
+        if common.json:
+            answer_json({"record": record})
+        else:
+            click.echo(_describe(record))
+        return
+    if common.json:
+        answer_json({"records": [record for group in records.values() for record in group]})
+        return
+    for title, group in records.items():
+        rows = [[r["name"], r["state"], r["licence"], r["size"], r["title"]] for r in group]
+        click.echo(
+            tabulate(rows, headers=[title, "state", "licence", "size", ""], tablefmt="plain")
+        )
+        click.echo()
+
+
+def _records(kind: str, root: Path) -> list[dict[str, Any]]:
+    return {
+        "dataset": _datasets,
+        "baseline": _baselines,
+        "protocol": _protocols,
+        "metric": _metrics,
+    }[kind](root)
+
+
+def _datasets(root: Path) -> list[dict[str, Any]]:
+    from benchbench.datasets import registry
+
+    records = []
+    for name in registry.dataset_names():
+        spec = registry.dataset_spec(name)
+        prepared = registry.sidecars(name, root)
+        paths = [root / f"{sidecar['id']}.h5" for sidecar in prepared]
+        stored = sum(path.stat().st_size for path in paths)
+        records.append(
+            {
+                "kind": "dataset",
+                "name": spec.id,
+                "state": registry.state(name, root),
+                "licence": spec.licence.name,
+                "size": _gib(stored) if prepared else f"about {_gib(spec.store_bytes)}",
+                **{
+                    key: value
+                    for key, value in _plain(spec).items()
+                    if key not in ("id", "licence")
+                },
+                "licence_url": spec.licence.url,
+                "licence_summary": spec.licence.text,
+                "cite": list(spec.licence.cite),
+                "prepared": prepared,
+                "paths": [str(path) for path in paths],
+            }
+        )
+    return records
+
+
+def _baselines(_root: Path) -> list[dict[str, Any]]:
+    from benchbench.baselines import list_baselines
+
+    records = []
+    for spec in list_baselines():
+        plain = _plain(spec)
+        plain["parameters"] = _plain(spec.parameters())
+        records.append(
+            {
+                "kind": "baseline",
+                "name": spec.id,
+                "state": "weights ready" if spec.trainer else "nothing to train",
+                "size": "",
+                **{key: value for key, value in plain.items() if key != "id"},
+            }
+        )
+    return records
+
+
+def _protocols(_root: Path) -> list[dict[str, Any]]:
+    from benchbench.protocols.registry import protocols
+
+    return [
+        {
+            "kind": "protocol",
+            "name": spec.id,
+            "state": "house" if spec.house else "reproduced",
+            "licence": "",
+            "size": "",
+            **{key: value for key, value in _plain(spec).items() if key != "id"},
+        }
+        for spec in protocols().values()
+    ]
+
+
+def _metrics(_root: Path) -> list[dict[str, Any]]:
+    from benchbench.protocols.registry import ALIASES, get_protocol
+
+    records = []
+    for alias, choices in ALIASES.items():
+        protocol, metric = choices[0]
+        found = next(m for m in get_protocol(protocol).metrics if m.name == metric)
+        records.append(
+            {
+                "kind": "metric",
+                "name": alias,
+                "state": "higher is better" if found.higher_is_better else "lower is better",
+                "licence": "",
+                "size": "",
+                **_plain(found),
+                "title": f"{found.title} ({found.unit})",
+                "protocols": [protocol for protocol, _ in choices],
+            }
+        )
+        records[-1]["name"] = alias
+    return records
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, tuples and paths as JSON types; classes by their name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, type):
+        return value.__name__
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _describe(record: dict[str, Any], indent: str = "") -> str:
+    """A record as `key: value` lines; nested ones are indented, absent facts say unknown."""
+    lines = []
+    for key, value in record.items():
+        if value in ("", [], {}):
+            continue
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", _describe(value, indent + "  ")]
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            for item in value:
+                lines += [f"{indent}{key}:", _describe(item, indent + "  ")]
+        elif isinstance(value, list):
+            lines.append(f"{indent}{key}: {', '.join(str(item) for item in value)}")
+        else:
+            shown = "unknown" if value is None else str(value).replace("\n", f"\n{indent}  ")
+            lines.append(f"{indent}{key}: {shown}")
+    return "\n".join(lines)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 0.05 * 2**30 else f"{size / 2**20:.1f} MiB"

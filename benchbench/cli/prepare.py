@@ -1,0 +1,128 @@
+"""`bench prepare`: fetch, verify and convert data sets."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from benchbench.cli.options import Common, answer_json, common_options
+from benchbench.core.errors import EXIT_PARTIAL, CheckError
+
+_EPILOG = """
+\b
+Examples:
+  bench prepare shapes13 --size demo              a small set made on this machine
+  bench prepare shapenet --dry-run                what would be fetched, terms, space
+  bench prepare shapenet --accept-license         interrupted? the same line again
+  bench prepare shapenet --from ~/Downloads       archives or folders you already have
+  bench prepare shapes13 --audit                  can this set tell methods apart?
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Folder with the archives or the unpacked folders; nothing is fetched.",
+)
+@click.option("--size", help="A smaller form of the set, for those that have one (shapes13: demo).")
+@click.option(
+    "--accept-license/--no-accept-license",
+    default=False,
+    help="Accept the terms without being asked.",
+)
+@click.option("--dry-run/--no-dry-run", default=False, help="Say what would be done, do nothing.")
+@click.option(
+    "--keep-archives/--no-keep-archives", default=True, help="Keep fetched archives afterwards."
+)
+@click.option("--verify/--no-verify", default=False, help="Check what is there, change nothing.")
+@click.option(
+    "--audit/--no-audit", default=False, help="Measure the prepared set; exit 5 if it fails."
+)
+@click.option("--overwrite/--no-overwrite", default=False, help="Start anew.")
+@common_options
+@click.pass_context
+def prepare(
+    ctx: click.Context,
+    common: Common,
+    names: tuple[str, ...],
+    source: Path | None,
+    size: str | None,
+    accept_license: bool,
+    dry_run: bool,
+    keep_archives: bool,
+    verify: bool,
+    audit: bool,
+    overwrite: bool,
+) -> None:
+    """Fetch, verify and convert data sets; the same command again goes on where it stopped."""
+    from benchbench.datasets import registry
+
+    for name in names:
+        registry.dataset_spec(name)
+    answers: list[dict[str, Any]] = []
+    failed = 0
+    for name in names:
+        report = registry.prepare(
+            name,
+            common.root,
+            source=source,
+            size=size,
+            accept_license=accept_license,
+            keep_archives=keep_archives,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            verify=verify,
+            quiet=common.quiet,
+        )
+        failed += len(report.failed)
+        answer: dict[str, Any] = {
+            "name": name,
+            **dataclasses.asdict(report),
+            "path": str(report.path),
+        }
+        if not common.json:
+            _show(common, name, report, dry_run)
+        if audit and not dry_run:
+            answer["audit"] = _audit(common, name, report.path)
+        answers.append(answer)
+    if common.json:
+        answer_json({"prepared": answers})
+    if any(not answer.get("audit", {"passed": True})["passed"] for answer in answers):
+        raise CheckError("the audit found limits exceeded", hint="see the lines marked 'no'")
+    if failed:
+        ctx.exit(EXIT_PARTIAL)
+
+
+def _show(common: Common, name: str, report: Any, dry_run: bool) -> None:
+    for message in report.messages:
+        common.say(message)
+    for kind, items in (("failed", report.failed), ("excluded", report.excluded)):
+        for identifier, reason in items[:20]:
+            common.say(f"{kind}: {identifier}: {reason}")
+        if len(items) > 20:
+            common.say(f"{kind}: and {len(items) - 20} more (all of them with --json)")
+    if dry_run:
+        return
+    objects = report.counts.get("objects", 0)
+    rows = [[key, count] for key, count in report.counts.items()]
+    click.echo(tabulate(rows, headers=[name, "count"], tablefmt="plain"))
+    common.say(
+        f"{objects} objects, {len(report.failed)} failed, {len(report.excluded)} excluded: "
+        f"{report.path}\nnext: bench run --baseline kato --dataset {report.path.stem} --split test"
+    )
+
+
+def _audit(common: Common, name: str, path: Path) -> dict[str, Any]:
+    from benchbench.datasets.registry import audit
+
+    result = audit(name, path)
+    if not common.json:
+        click.echo(result["table"])
+    return {key: value for key, value in result.items() if key != "table"}

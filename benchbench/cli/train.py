@@ -1,0 +1,98 @@
+"""`bench train`: make a checkpoint of a baseline by its published recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchbench.cli.options import Common, answer_json, common_options, settings_with_source
+from benchbench.core.errors import UsageError
+
+_EPILOG = """
+\b
+Examples:
+  bench train --baseline kato --dataset shapes13
+  bench train --baseline kato --dataset shapes13 --set steps=2000 --set batch=16
+  bench train ...                    interrupted or killed? the same line goes on
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--baseline", required=True, help="Method to train; see bench list --kind baseline.")
+@click.option("--dataset", required=True, help="Prepared data set; its test split is never read.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the checkpoints.  [default: ./checkpoints/<baseline>-<dataset>-<hash>]",
+)
+@click.option("--seed", type=int, help="Short for --set seed=N.")
+@click.option("--device", default="cpu", help="cpu or cuda.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the recipe."
+)
+@click.option("--dry-run/--no-dry-run", default=False, help="Show the settings, do nothing.")
+@common_options
+def train(
+    common: Common,
+    baseline: str,
+    dataset: str,
+    out: Path | None,
+    seed: int | None,
+    device: str,
+    settings: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Train a baseline; resumable, and the test split is never touched."""
+    import dataclasses
+    import importlib
+
+    from benchbench.baselines import get_spec
+    from benchbench.baselines.spec import apply_settings
+    from benchbench.core.files import sha256_text
+    from benchbench.datasets.store import open_dataset
+
+    spec = get_spec(baseline)
+    if spec.trainer is None or spec.options is None:
+        raise UsageError(
+            f"baseline '{baseline}' has nothing to train", hint="bench list --kind baseline"
+        )
+    options_class = _imported(importlib, spec.options)
+    words = [*settings, *([f"seed={seed}"] if seed is not None else [])]
+    options: Any = apply_settings(options_class(), words)
+    store = open_dataset(dataset, common.root)
+    recipe = dataclasses.asdict(options)
+    digest = sha256_text(f"{store.identity} {store.split_name} {sorted(recipe.items())}")[:8]
+    folder = out or Path("checkpoints") / f"{baseline}-{store.id}-{digest}"
+    plan = {
+        "baseline": baseline,
+        "dataset": store.id,
+        "identity": store.identity,
+        "split": store.split_name,
+        "out": str(folder),
+        "settings": recipe,
+        "arguments": settings_with_source(),
+    }
+    if dry_run:
+        answer_json(plan) if common.json else click.echo(_lines(plan))
+        return
+    common.say(f"training {baseline} on {store.id} (train split only) into {folder}")
+    path = _imported(importlib, spec.trainer)(
+        store, folder, options, device=device, quiet=common.quiet
+    )
+    if common.json:
+        answer_json({**plan, "checkpoint": str(path)})
+    else:
+        click.echo(str(path))
+    common.say(f"next: bench run --baseline {baseline} --checkpoint {path} --split test")
+
+
+def _imported(importlib: Any, reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _lines(plan: dict[str, Any]) -> str:
+    lines = [f"{key}: {plan[key]}" for key in ("baseline", "dataset", "split", "out")]
+    return "\n".join([*lines, *(f"  {key} = {value}" for key, value in plan["settings"].items())])

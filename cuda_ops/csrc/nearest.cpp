@@ -1,0 +1,258 @@
+// Nearest neighbours on the CPU: brute force for small clouds, a tree for large ones, the same
+// bits either way and for any number of threads. The gradient adds up in order of index.
+
+#include <atomic>
+#include <cstdlib>
+
+#include "nearest_brute.h"
+#include "nearest_search.h"
+
+namespace bench {
+namespace {
+
+enum Method { kAuto = 0, kBruteForce = 1, kTree = 2 };
+enum Code { kDone = 0, kNoMemory = 1 };
+
+// One direction of one batch item, or one item with both.
+struct Item {
+  const float* source;
+  const float* target;
+  int64_t n, m;
+  float* source_distance;
+  int64_t* source_index;
+  float* target_distance;  // null: source to target only
+  int64_t* target_index;
+  bool use_tree;
+  Tree source_tree, target_tree;
+};
+
+// Measured crossover: a pair costs about 0.1 ns, a point in a tree about 25 ns.
+bool prefer_tree(int64_t n, int64_t m, bool two_ways) {
+  const double pairs = static_cast<double>(n) * static_cast<double>(m) * (two_ways ? 2 : 1);
+  return pairs > 256.0 * static_cast<double>(n + m);
+}
+
+// What neither path can find: distances that overflow, points with NaN or infinity. A candidate
+// whose distance is NaN is skipped; with no other the answer is (NaN, -1).
+void settle(const float* p, const float* targets, int64_t m, float* distance, int64_t* index) {
+  *distance = NAN;
+  *index = -1;
+  if (std::isnan(p[0]) || std::isnan(p[1]) || std::isnan(p[2])) return;
+  for (int64_t j = 0; j < m; ++j) {
+    const float* t = targets + 3 * j;
+    const float d = squared_distance(p[0], p[1], p[2], t[0], t[1], t[2]);
+    if (*index < 0 ? !std::isnan(d) : d < *distance) {
+      *distance = d;
+      *index = j;
+      if (!(d < INFINITY)) return;  // only called when nothing finite exists
+    }
+  }
+}
+
+void settle_rest(const float* points, int64_t from, int64_t to, const float* targets, int64_t m,
+                 float* distance, int64_t* index) {
+  for (int64_t i = from; i < to; ++i) {
+    if (distance[i] < INFINITY) continue;
+    settle(points + 3 * i, targets, m, distance + i, index + i);
+  }
+}
+
+void search_blocks(const Tree& from, const Tree& to, int64_t first, int64_t last, float* distance,
+                   int64_t* index) {
+  for (int64_t b = first; b < last; ++b) {
+    Found found;
+    const Block& block = from.block[b];
+    search(block, from.boxes[0][b / kLeaf], static_cast<int>(b % kLeaf), to, found);
+    for (int s = 0; s < kLeaf; ++s) {
+      if (block.id[s] == kNoIndex) break;
+      distance[block.id[s]] = found.distance[s];
+      index[block.id[s]] = found.id[s];
+    }
+  }
+}
+
+// Points that are in no tree, and those whose nearest is at no finite distance.
+void finish_tree(const float* points, int64_t n, const Tree& own, const Tree& other,
+                 const float* targets, int64_t m, float* distance, int64_t* index) {
+  (void)other;
+  if (own.count < n) {
+    for (int64_t i = 0; i < n; ++i) {
+      if (!finite3(points + 3 * i)) distance[i] = INFINITY;
+    }
+  }
+  settle_rest(points, 0, n, targets, m, distance, index);
+}
+
+constexpr int64_t kChunk = 16;  // blocks of queries a thread takes at once
+
+int solve(Item* items, int64_t count, int threads) {
+  size_t bytes = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    if (items[i].use_tree) bytes += tree_bytes(items[i].n) + tree_bytes(items[i].m);
+  }
+  char* memory = nullptr;
+  if (bytes > 0) {
+    memory = static_cast<char*>(std::malloc(bytes));
+    if (memory == nullptr) return kNoMemory;
+  }
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  {
+    char* at = memory;
+    for (int64_t i = 0; i < count; ++i) {
+      Item& item = items[i];
+      const bool two_ways = item.target_distance != nullptr;
+      if (!item.use_tree) {
+#pragma omp for schedule(dynamic) nowait
+        for (int64_t row = 0; row < item.n; row += kRows) {
+          const int64_t end = std::min<int64_t>(row + kRows, item.n);
+          brute_force(item.source, row, end, item.target, item.m, item.source_distance,
+                      item.source_index);
+          settle_rest(item.source, row, end, item.target, item.m, item.source_distance,
+                      item.source_index);
+        }
+        if (!two_ways) continue;
+#pragma omp for schedule(dynamic) nowait
+        for (int64_t row = 0; row < item.m; row += kRows) {
+          const int64_t end = std::min<int64_t>(row + kRows, item.m);
+          brute_force(item.target, row, end, item.source, item.n, item.target_distance,
+                      item.target_index);
+          settle_rest(item.target, row, end, item.source, item.n, item.target_distance,
+                      item.target_index);
+        }
+        continue;
+      }
+      char* source_at = at;
+      char* target_at = at + tree_bytes(item.n);
+      at = target_at + tree_bytes(item.m);
+#pragma omp for schedule(static, 1)
+      for (int side = 0; side < 2; ++side) {
+        if (side == 0) {
+          build_tree(item.source_tree, item.source, item.n, source_at);
+        } else {
+          build_tree(item.target_tree, item.target, item.m, target_at);
+        }
+      }
+      const int64_t there = ceil_div(item.source_tree.blocks, kChunk);
+      const int64_t back = two_ways ? ceil_div(item.target_tree.blocks, kChunk) : 0;
+#pragma omp for schedule(dynamic)
+      for (int64_t c = 0; c < there + back; ++c) {
+        const bool forth = c < there;
+        const Tree& from = forth ? item.source_tree : item.target_tree;
+        const Tree& to = forth ? item.target_tree : item.source_tree;
+        const int64_t first = (forth ? c : c - there) * kChunk;
+        search_blocks(from, to, first, std::min(first + kChunk, from.blocks),
+                      forth ? item.source_distance : item.target_distance,
+                      forth ? item.source_index : item.target_index);
+      }
+#pragma omp for schedule(static, 1) nowait
+      for (int side = 0; side < 2; ++side) {
+        if (side == 0) {
+          finish_tree(item.source, item.n, item.source_tree, item.target_tree, item.target,
+                      item.m, item.source_distance, item.source_index);
+        } else if (two_ways) {
+          finish_tree(item.target, item.m, item.target_tree, item.source_tree, item.source,
+                      item.n, item.target_distance, item.target_index);
+        }
+      }
+    }
+  }
+  std::free(memory);
+  return kDone;
+}
+
+void pad(float* distance, int64_t* index, int64_t from, int64_t to) {
+  for (int64_t i = from; i < to; ++i) distance[i] = 0.0f, index[i] = -1;
+}
+
+}  // namespace
+}  // namespace bench
+
+// source (batch, n, 3), target (batch, m, 3), lengths (batch) or null; target_distance and
+// target_index are null for one direction only. method: 0 chooses, 1 brute force, 2 tree.
+// Returns 1 when memory runs out.
+extern "C" BENCH_API int bench_nearest(const float* source, const float* target,
+                                       const int64_t* source_lengths,
+                                       const int64_t* target_lengths, int64_t batch, int64_t n,
+                                       int64_t m, float* source_distance, int64_t* source_index,
+                                       float* target_distance, int64_t* target_index, int method,
+                                       int threads) {
+  using namespace bench;
+  const bool two_ways = target_distance != nullptr;
+  Item* items = static_cast<Item*>(std::malloc(sizeof(Item) * static_cast<size_t>(batch + 1)));
+  if (items == nullptr) return kNoMemory;
+  for (int64_t b = 0; b < batch; ++b) {
+    Item& item = items[b];
+    item.source = source + 3 * n * b;
+    item.target = target + 3 * m * b;
+    item.n = source_lengths ? source_lengths[b] : n;
+    item.m = target_lengths ? target_lengths[b] : m;
+    item.source_distance = source_distance + n * b;
+    item.source_index = source_index + n * b;
+    item.target_distance = two_ways ? target_distance + m * b : nullptr;
+    item.target_index = two_ways ? target_index + m * b : nullptr;
+    item.use_tree = method == kAuto ? prefer_tree(item.n, item.m, two_ways) : method == kTree;
+    pad(item.source_distance, item.source_index, item.n, n);
+    if (two_ways) pad(item.target_distance, item.target_index, item.m, m);
+  }
+  int code = kDone;
+  if (batch < 2 * threads) {  // the threads share every item
+    code = solve(items, batch, threads);
+  } else {  // an item each
+    std::atomic<int> worst{kDone};
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
+    for (int64_t b = 0; b < batch; ++b) {
+      const int one = solve(items + b, 1, 1);
+      if (one != kDone) worst = one;
+    }
+    code = worst;
+  }
+  std::free(items);
+  return code;
+}
+
+// Gradients of both clouds from those of the squared distances; either direction's gradient and
+// index may be null. Adds up in order of index: the same bits for any number of threads.
+extern "C" BENCH_API int bench_nearest_backward(
+    const float* source, const float* target, const int64_t* source_index,
+    const int64_t* target_index, const float* source_grad, const float* target_grad,
+    int64_t batch, int64_t n, int64_t m, float* grad_of_source, float* grad_of_target,
+    int threads) {
+  using namespace bench;
+  // (batch, side): the side's own distances first, then what the other side's points pull.
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
+  for (int64_t task = 0; task < 2 * batch; ++task) {
+    const int64_t b = task / 2;
+    const bool first = task % 2 == 0;
+    const int64_t own_count = first ? n : m;
+    const int64_t other_count = first ? m : n;
+    const float* own = (first ? source : target) + 3 * own_count * b;
+    const float* other = (first ? target : source) + 3 * other_count * b;
+    const int64_t* own_index = first ? source_index : target_index;
+    const int64_t* other_index = first ? target_index : source_index;
+    const float* own_grad = first ? source_grad : target_grad;
+    const float* other_grad = first ? target_grad : source_grad;
+    float* result = (first ? grad_of_source : grad_of_target) + 3 * own_count * b;
+    std::memset(result, 0, sizeof(float) * 3 * static_cast<size_t>(own_count));
+    if (own_index != nullptr) {
+      for (int64_t i = 0; i < own_count; ++i) {
+        const int64_t j = own_index[own_count * b + i];
+        if (j < 0) continue;
+        const float g = own_grad[own_count * b + i];
+        for (int a = 0; a < 3; ++a) {
+          result[3 * i + a] = distance_gradient(own[3 * i + a], other[3 * j + a], g);
+        }
+      }
+    }
+    if (other_index != nullptr) {
+      for (int64_t j = 0; j < other_count; ++j) {
+        const int64_t i = other_index[other_count * b + j];
+        if (i < 0) continue;
+        const float g = other_grad[other_count * b + j];
+        for (int a = 0; a < 3; ++a) {
+          result[3 * i + a] += distance_gradient(own[3 * i + a], other[3 * j + a], g);
+        }
+      }
+    }
+  }
+  return 0;
+}

@@ -341,6 +341,34 @@ class Store:
         vertices = self._read("meshes/vertices", slice(v0, v1))
         return Mesh(vertices, self._read("meshes/faces", slice(f0, f1)))
 
+    # -- for checking -----------------------------------------------------------------------
+
+    def identity_of(self, index: int) -> bytes:
+        """sha256 (32 bytes) of what object `index` is."""
+        return self._read("objects/identity", index).tobytes()
+
+    def rows(self, index: int) -> dict[str, Array]:
+        """Object `index` as it lies in the file: dataset name to its rows, but for the pixels."""
+        one = slice(index, index + 1)
+        v0, v1 = self._read("meshes/vertices_offset", slice(index, index + 2)).tolist()
+        f0, f1 = self._read("meshes/faces_offset", slice(index, index + 2)).tolist()
+        p0, p1 = self._read("objects/parameters_offset", slice(index, index + 2)).tolist()
+        rows = {
+            "objects/source_to_object": self._read("objects/source_to_object", one),
+            "objects/parameters": self._read("objects/parameters", slice(p0, p1)),
+            "meshes/vertices": self._read("meshes/vertices", slice(v0, v1)),
+            "meshes/faces": self._read("meshes/faces", slice(f0, f1)),
+        }
+        for kind in self.voxel_kinds:
+            rows[f"voxels/{kind}/bits"] = self._read(f"voxels/{kind}/bits", one)
+        for name in self.renderings:
+            views = self._views(name)
+            k0, k1 = int(views.view_offset[index]), int(views.view_offset[index + 1])
+            for part in ("box", "world_to_camera", "intrinsics", "parameters"):
+                key = f"renderings/{name}/{part}"
+                rows[key] = self._read(key, slice(k0, k1))
+        return rows
+
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     return [(str(name), str(reason)) for name, reason in json.loads(text)]

@@ -159,6 +159,27 @@ def split_hash(ids: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{name}\n" for name in ids).encode()).hexdigest()
 
 
+def content_identity(columns: Mapping[str, Array], images: Mapping[str, Array]) -> bytes:
+    """sha256 (32 bytes) of an object: its rows of the file and its pictures' pixels.
+
+    The pixels are hashed, not their zlib streams, which may differ between versions of zlib.
+
+    Args:
+        columns: Dataset name to the object's rows; `pixels` and the byte counts are left out.
+        images: Rendering name to (K, H, W, 4) uint8.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(images):
+        for image in images[name]:
+            digest.update((image * (image[..., 3:] > 0)).tobytes())
+    for name in sorted(columns):
+        if not name.endswith(("/pixels", "/view_bytes", "/identity")):
+            rows = np.ascontiguousarray(columns[name])
+            digest.update(f"{name} {rows.shape} {rows.dtype.str}\n".encode())
+            digest.update(rows.tobytes())
+    return digest.digest()
+
+
 def store_identity(dataset: str, objects: Iterable[tuple[str, bytes]]) -> str:
     """sha256 of what a data set is: its id, and name and content hash of each object in order."""
     digest = hashlib.sha256(f"benchbench store {SCHEMA}\n{dataset}\n".encode())

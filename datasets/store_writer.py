@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import math
 import os
@@ -31,6 +30,7 @@ from benchbench.datasets.store_format import (
     SCHEMA,
     SPLITS,
     check_splits,
+    content_identity,
     dump,
     encode_picture,
     pack_voxels,
@@ -116,9 +116,8 @@ class Encoded:
 def encode(record: ObjectRecord) -> Encoded:
     """Pack one object (the costly part; a plain function, so that a process pool can run it)."""
     columns: dict[str, Array] = {}
-    digest = hashlib.sha256()
     for name in sorted(record.images):
-        _encode_rendering(name, record, columns, digest)
+        _encode_rendering(name, record, columns)
     for kind in sorted(record.voxels):
         columns[f"voxels/{kind}/bits"] = pack_voxels(record.voxels[kind])[None]
     mesh = record.mesh or Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
@@ -128,39 +127,26 @@ def encode(record: ObjectRecord) -> Encoded:
     columns["objects/parameters"] = np.frombuffer(text.encode("utf-8"), np.uint8)
     matrix = np.asarray(record.source_to_object, np.float64).reshape(1, 4, 4)
     columns["objects/source_to_object"] = matrix
-    # zlib's bytes may differ between its versions; the identity covers pixels, not streams.
-    for name in sorted(columns):
-        if not name.endswith(("/pixels", "/view_bytes")):
-            digest.update(f"{name} {columns[name].shape}\n".encode())
-            digest.update(np.ascontiguousarray(columns[name]).tobytes())
-    identity = record.identity or digest.digest()
+    identity = record.identity or content_identity(columns, record.images)
     if len(identity) != 32:
         raise InputError(f"'{record.id}': an identity is 32 bytes, not {len(identity)}")
     columns["objects/identity"] = np.frombuffer(identity, np.uint8)[None]
     return Encoded(record.id, record.synset, columns)
 
 
-def _encode_rendering(
-    name: str, record: ObjectRecord, columns: dict[str, Array], digest: Any
-) -> None:
+def _encode_rendering(name: str, record: ObjectRecord, columns: dict[str, Array]) -> None:
     images, cameras = record.images[name], record.cameras[name]
     views = len(images)
-    boxes, streams = [], []
-    for image in images:
-        box, data = encode_picture(image)
-        boxes.append(box)
-        streams.append(data)
-        top, left, rows, across = box
-        part = image[top : top + rows, left : left + across]
-        digest.update((part * (part[..., 3:] > 0)).tobytes())
+    packed = [encode_picture(image) for image in images]
     group = f"renderings/{name}"
-    columns[f"{group}/box"] = np.array(boxes, np.uint16).reshape(views, 4)
-    columns[f"{group}/view_bytes"] = np.array([len(s) for s in streams], np.int64)
-    columns[f"{group}/pixels"] = np.frombuffer(b"".join(streams), np.uint8)
+    columns[f"{group}/box"] = np.array([box for box, _ in packed], np.uint16).reshape(views, 4)
+    columns[f"{group}/view_bytes"] = np.array([len(data) for _, data in packed], np.int64)
+    columns[f"{group}/pixels"] = np.frombuffer(b"".join(data for _, data in packed), np.uint8)
     world = np.asarray(cameras.world_to_camera, np.float64)
     columns[f"{group}/world_to_camera"] = world.reshape(views, 4, 4)
     columns[f"{group}/intrinsics"] = np.asarray(cameras.intrinsics, np.float64).reshape(views, 3, 3)
-    columns[f"{group}/parameters"] = np.asarray(cameras.parameters, np.float64).reshape(views, -1)
+    parameters = np.asarray(cameras.parameters, np.float64)
+    columns[f"{group}/parameters"] = parameters.reshape(views, parameters.size // max(1, views))
 
 
 class StoreWriter:

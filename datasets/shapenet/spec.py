@@ -1,0 +1,59 @@
+"""ShapeNet renderings and voxels of 3D-R2N2: what they are and where they lie."""
+
+from __future__ import annotations
+
+from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+
+SPEC = DatasetSpec(
+    id="shapenet",
+    title="ShapeNet, 13 classes: 24 random views at 137x137 and 32^3 voxels, by 3D-R2N2 (2016)",
+    licence=Licence(
+        name="ShapeNet terms of use",
+        url="https://shapenet.org/terms",
+        text=(
+            "The pictures and voxels are made from ShapeNetCore v1 models. They are for "
+            "non-commercial research and teaching only,\n"
+            "come without any warranty, and may not be passed on to people who have not agreed "
+            "to the same terms.\n"
+            "Rights in single models stay with their makers."
+        ),
+        cite=(
+            "Chang et al., ShapeNet: An Information-Rich 3D Model Repository, 2015",
+            "Choy et al., 3D-R2N2: A Unified Approach for Single and Multi-view 3D Object "
+            "Reconstruction, ECCV 2016",
+        ),
+    ),
+    prepare="benchbench.datasets.shapenet.prepare:prepare",
+    stores=("shapenet",),
+    # Nobody published lengths or hashes; those found at the first fetch are kept with the data.
+    archives=(
+        Archive(
+            name="ShapeNetRendering.tgz",
+            mirrors=(
+                "http://cvgl.stanford.edu/data2/ShapeNetRendering.tgz",
+                "http://ftp.cs.stanford.edu/cs/cvgl/ShapeNetRendering.tgz",
+            ),
+            about_bytes=13_000_000_000,
+        ),
+        Archive(
+            name="ShapeNetVox32.tgz",
+            mirrors=(
+                "http://cvgl.stanford.edu/data2/ShapeNetVox32.tgz",
+                "http://ftp.cs.stanford.edu/cs/cvgl/ShapeNetVox32.tgz",
+            ),
+            about_bytes=100_000_000,
+        ),
+    ),
+    renderings=("choy",),
+    truth="voxels",
+    splits=("r2n2-80-20", "r2n2-70-10-20"),
+    objects=None,
+    store_bytes=7_000_000_000,
+    notes=(
+        "Release: ShapeNetCore v1. Renderer: Blender 2.7, script of 3D-R2N2. Voxels: binvox, "
+        "solid, 32^3. No meshes are in the two archives.\n"
+        "Split r2n2-80-20 is the rule of the repository (ids sorted, first 80 % train), which is "
+        "younger than the paper and its weights; r2n2-70-10-20 has the same test part and cuts "
+        "val from the end of train."
+    ),
+)

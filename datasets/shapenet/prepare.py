@@ -15,6 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from benchbench.core.classes import SYNSETS
 from benchbench.core.errors import InputError, MissingError, UsageError
 from benchbench.core.files import explain_disk
@@ -25,6 +28,7 @@ from benchbench.datasets.download import Fetched, fetch, present, refuse_offline
 from benchbench.datasets.shapenet import sources
 from benchbench.datasets.shapenet.convert import (
     RENDERINGS,
+    RESOLUTION,
     VOXEL_KINDS,
     convert,
     is_complete,
@@ -34,8 +38,11 @@ from benchbench.datasets.shapenet.spec import SPEC
 from benchbench.datasets.spec import PrepareReport
 from benchbench.datasets.splits import keep_stored, repository_split, repository_split_with_val
 from benchbench.datasets.store import Store
+from benchbench.datasets.store_format import pack_voxels, unpack_voxels
 from benchbench.datasets.store_writer import Encoded, StoreWriter
 from benchbench.datasets.verify import verify_store
+
+Array = npt.NDArray[np.uint8]
 
 CONVERTER = "shapenet 1"
 _SHARD = 64  # objects
@@ -44,9 +51,9 @@ _GIB = 1 << 30
 
 @dataclass
 class _Truth:
-    """The voxel side of the data set."""
+    """The voxel side of the data set; bits, translate and scale of each grid (180 MB in all)."""
 
-    grids: dict[str, Binvox] = field(default_factory=dict)
+    grids: dict[str, tuple[Array, tuple[float, float, float], float]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)  # synset -> all model folders
     other_classes: set[str] = field(default_factory=set)
@@ -181,7 +188,7 @@ def _convert(
 
 
 def _read_truth(path: Path) -> _Truth:
-    """All voxel grids (4 KiB each once packed; they are small enough to be held)."""
+    """All voxel grids, packed: small enough to be held while the pictures stream by."""
     truth = _Truth()
     seen = sources.models(path, sources.VOXELS, lambda *_: False, lambda f: "model.binvox" in f)
     for model in seen:
@@ -193,7 +200,8 @@ def _read_truth(path: Path) -> _Truth:
             if "model.binvox" not in model.files:
                 raise InputError(f"'{model.id}' has a voxel folder without model.binvox")
             label = f"{model.id}/model.binvox"
-            truth.grids[model.id] = read_voxels(model.files["model.binvox"], label)
+            grid = read_voxels(model.files["model.binvox"], label)
+            truth.grids[model.id] = (pack_voxels(grid.occupied), grid.translate, grid.scale)
         except InputError as error:
             truth.failed[model.id] = str(error)
     if not truth.grids and not truth.failed:
@@ -224,7 +232,8 @@ def _write_shards(
 
     def make(model: sources.Model) -> tuple[str, Encoded | str]:
         try:
-            grid = truth.grids[model.id]
+            bits, translate, scale = truth.grids[model.id]
+            grid = Binvox(unpack_voxels(bits, RESOLUTION), translate, scale)
             return model.id, convert(model.synset, model.name, model.files, grid)
         except InputError as error:
             return model.id, str(error)

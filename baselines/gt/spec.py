@@ -1,0 +1,33 @@
+"""The truth itself: the upper end of every table, and a check of the scoring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchbench.baselines.spec import BaselineSpec
+
+
+@dataclass(frozen=True)
+class TruthParameters:
+    """What `load_baseline("gt", ...)` accepts by keyword.
+
+    Attributes:
+        kind: Which voxel grid to hand on where the set has no mesh; None prefers "binvox".
+    """
+
+    kind: str | None = None
+
+
+SPEC = BaselineSpec(
+    id="gt",
+    title="The true mesh (the true voxels where there is no mesh)",
+    paper="",
+    licence="MIT",
+    takes="truth",
+    output="mesh or voxels",
+    renderings=(),
+    datasets=("shapenet", "shapes13"),
+    image_size=None,
+    parameters=TruthParameters,
+    loader="benchbench.baselines.gt.model:load",
+)

@@ -1,0 +1,86 @@
+"""Kato et al.: a sphere deformed by a network that was trained on silhouettes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchbench.baselines.spec import BaselineSpec
+
+
+@dataclass(frozen=True)
+class KatoParameters:
+    """What `load_baseline("kato", ...)` accepts by keyword.
+
+    Attributes:
+        block_size: Pictures in one forward pass; the last block is padded to it, because a
+            network's last bits depend on the batch.
+        rendering: Which of the data set's renderings to look at; None for the preferred one.
+    """
+
+    block_size: int = 64
+    rendering: str | None = None
+
+
+@dataclass(frozen=True)
+class KatoOptions:
+    """What `bench train --baseline kato` accepts after `--set`.
+
+    The defaults are kato.md's (train.sh, multiclass): a million steps of 64 pairs.
+
+    Attributes:
+        steps: Optimisation steps.
+        batch: Pairs of pictures a step; each pair is two views of one object.
+        learning_rate: Adam's alpha.
+        warmup: Steps over which the rate rises linearly from 0; 0 is Kato's.
+        schedule: "step" (Kato: times 0.1 once, after `reduce_at` of the steps) or "cosine"
+            (half a cosine wave down to 0).
+        reduce_at: Share of the steps after which "step" lowers the rate.
+        smoothness: Weight lambda of the smoothness loss; 0 for several classes, 0.001 for one.
+        seed: Key of the initial weights and of every draw.
+        channels: Widths of the three convolutions.
+        encoder_hidden: Widths of the encoder's first two linear layers.
+        feature: Width of the feature, the decoder's input.
+        decoder_hidden: Widths of the decoder's two hidden layers.
+        rendering: Which rendering to train on; its views must be Kato's 24.
+        classes: Names or synsets with commas between; None for all.
+        validate_every: Steps between IoU on the val split; 0 for never.
+        validate_objects: Objects of each class in that check.
+        save_every: Steps between checkpoints.
+        half: Store the final weights in 16 bits (the running state stays 32).
+    """
+
+    steps: int = 1_000_000
+    batch: int = 64
+    learning_rate: float = 1e-4
+    warmup: int = 0
+    schedule: str = "step"
+    reduce_at: float = 0.95
+    smoothness: float = 0.0
+    seed: int = 0
+    channels: tuple[int, ...] = (64, 128, 256)
+    encoder_hidden: tuple[int, ...] = (1024, 1024)
+    feature: int = 512
+    decoder_hidden: tuple[int, ...] = (1024, 2048)
+    rendering: str = "kato"
+    classes: str | None = None
+    validate_every: int = 10_000
+    validate_objects: int = 10
+    save_every: int = 1_000
+    half: bool = False
+
+
+SPEC = BaselineSpec(
+    id="kato",
+    title="Neural 3D Mesh Renderer: a deformed sphere, learned from silhouettes",
+    paper="Kato, Ushiku, Harada: Neural 3D Mesh Renderer. CVPR 2018",
+    licence="MIT",
+    takes="image",
+    output="mesh",
+    renderings=("kato", "choy"),
+    datasets=("shapenet-kato", "shapenet", "shapes13"),
+    image_size=64,
+    parameters=KatoParameters,
+    loader="benchbench.baselines.kato.model:load",
+    trainer="benchbench.baselines.kato.train:train",
+    options="benchbench.baselines.kato.spec:KatoOptions",
+)

@@ -1,0 +1,188 @@
+"""Reading and writing checkpoints: the published Chainer layout and this project's safetensors.
+
+Neither Chainer nor pickle is involved. A file from outside is read header first, and nothing is
+unpacked before its shapes are known to be those of the network.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchbench.baselines.kato.architecture import Widths, describe, widths_of
+from benchbench.core.errors import CheckError, InputError, MissingError
+from benchbench.core.files import atomic_path
+
+FORMAT = "benchbench-kato-1"
+SHIPPED = "shapes13"
+# Twenty times the published network; a file that asks for more is no checkpoint of this method.
+MAX_BYTES = 2 << 30
+_MAX_HEADER = 4096
+_FLOATS = ("float16", "float32", "float64")
+Tensors = dict[str, NDArray[np.float32]]
+
+
+def shipped_checkpoint() -> Path:
+    """The weights that come with the package.
+
+    Raises:
+        MissingError: This installation has none.
+    """
+    path = Path(str(resources.files("benchbench.baselines.kato") / "weights" / SHIPPED))
+    path = path.with_suffix(".safetensors")
+    if not path.is_file():
+        raise MissingError(
+            "no weights come with this installation",
+            hint="bench train --baseline kato --dataset shapes13, or name a file with --checkpoint",
+        )
+    return path
+
+
+def shipped_record() -> dict[str, Any]:
+    """Recipe, seed and scores of the shipped weights, from the JSON beside them."""
+    path = shipped_checkpoint().with_suffix(".json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_checkpoint(path: str | Path) -> tuple[Widths, Tensors]:
+    """Reads Kato's network from a Chainer `.npz` or a `.safetensors` file.
+
+    Returns:
+        The widths found and the tensors as float32 under their Chainer keys.
+
+    Raises:
+        MissingError: There is no such file.
+        InputError: The file cannot be read, holds objects, or claims absurd sizes.
+        CheckError: It holds another architecture; the message names both.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"no checkpoint '{path}'", hint="name a file with --checkpoint")
+    with path.open("rb") as file:
+        start = file.read(4)
+    tensors = _read_npz(path) if start[:2] == b"PK" else _read_safetensors(path)
+    widths = widths_of({key: value.shape for key, value in tensors.items()})
+    if widths is None:
+        raise _other_architecture(path, {key: value.shape for key, value in tensors.items()})
+    for key, value in tensors.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"checkpoint '{path}': tensor {key} holds NaN or infinity")
+    return widths, tensors
+
+
+def write_checkpoint(
+    path: str | Path, tensors: Tensors, half: bool = False, metadata: dict[str, str] | None = None
+) -> None:
+    """Writes safetensors, whole or not at all; the same tensors give the same bytes.
+
+    Args:
+        path: The file.
+        tensors: Under their Chainer keys.
+        half: Store 16-bit floats; a weight beyond their range is an error.
+        metadata: Further text for the file's header.
+    """
+    from safetensors.numpy import save
+
+    kind = np.float16 if half else np.float32
+    content = {}
+    for key in sorted(tensors):
+        with np.errstate(over="ignore"):
+            value = np.ascontiguousarray(tensors[key], dtype=kind)
+        if not np.isfinite(value).all():
+            raise CheckError(f"weights {key} are not finite as {np.dtype(kind).name}")
+        content[key] = value
+    data = save(content, metadata={"format": FORMAT, **(metadata or {})})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+            kinds = {key: file.get_slice(key).get_dtype() for key in shapes}
+            if widths_of(shapes) is None:
+                raise _other_architecture(path, shapes)
+            odd = [key for key, kind in kinds.items() if kind not in ("F16", "F32", "F64")]
+            if odd:
+                raise InputError(f"checkpoint '{path}': {odd[0]} is {kinds[odd[0]]}, no float")
+            return {key: file.get_tensor(key).astype(np.float32) for key in sorted(shapes)}
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"checkpoint '{path}' is neither a Chainer npz nor safetensors: {error}",
+            hint="files of other frameworks are not read; convert to safetensors",
+        ) from error
+
+
+def _read_npz(path: Path) -> Tensors:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > 256 or sum(e.file_size for e in entries) > MAX_BYTES:
+                raise InputError(
+                    f"checkpoint '{path}' unpacks to {sum(e.file_size for e in entries)} bytes "
+                    f"in {len(entries)} arrays; refused"
+                )
+            headers = {}
+            for entry in entries:
+                with archive.open(entry) as file:
+                    headers[entry.filename.removesuffix(".npy")] = _npy_header(path, entry, file)
+            shapes = {key: shape for key, (shape, _, _) in headers.items()}
+            if widths_of(shapes) is None:
+                raise _other_architecture(path, shapes)
+            tensors = {}
+            for entry in entries:
+                key = entry.filename.removesuffix(".npy")
+                with archive.open(entry) as file:
+                    shape, fortran, kind = _npy_header(path, entry, file)
+                    count = math.prod(shape)
+                    data = file.read(count * kind.itemsize)
+                if len(data) != count * kind.itemsize:
+                    raise InputError(f"checkpoint '{path}': array {key} is cut short")
+                array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
+                tensors[key] = np.ascontiguousarray(array, np.float32)
+            return tensors
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise InputError(f"checkpoint '{path}' is a broken npz file: {error}") from error
+
+
+def _npy_header(
+    path: Path, entry: zipfile.ZipInfo, file: IO[bytes]
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and kind of one array, checked against the size of its entry."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+            version, np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, kind = read(file, max_header_size=_MAX_HEADER)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"checkpoint '{path}': '{entry.filename}' is no array: {error}") from error
+    if kind.hasobject or kind.name not in _FLOATS:
+        raise InputError(
+            f"checkpoint '{path}': array '{entry.filename}' holds {kind.name}, not floats",
+            hint="files with Python objects are never loaded",
+        )
+    if any(side < 0 for side in shape) or math.prod(shape) * kind.itemsize > entry.file_size:
+        raise InputError(f"checkpoint '{path}': '{entry.filename}' claims shape {shape}")
+    return tuple(int(side) for side in shape), bool(fortran), kind
+
+
+def _other_architecture(path: Path, shapes: dict[str, tuple[int, ...]]) -> CheckError:
+    return CheckError(
+        f"checkpoint '{path}' is of another architecture: it holds {describe(shapes)}; "
+        f"kato is {Widths()} (any widths) under keys like encoder/conv1/W",
+        hint="bench run --baseline kato without --checkpoint uses the shipped weights",
+    )

@@ -1,0 +1,34 @@
+"""The average training shape of the true class: what knowing the class alone is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchbench.baselines.spec import BaselineSpec
+
+
+@dataclass(frozen=True)
+class MeanParameters:
+    """What `load_baseline("mean", ...)` accepts by keyword.
+
+    Attributes:
+        kind: Which of the data set's voxel grids to average; None prefers "binvox", the grid of
+            the unit cube, else takes the set's first.
+    """
+
+    kind: str | None = None
+
+
+SPEC = BaselineSpec(
+    id="mean",
+    title="Average training grid of the object's true class (the class is given)",
+    paper="",
+    licence="MIT",
+    takes="class",
+    output="voxels",
+    renderings=(),
+    datasets=("shapenet", "shapes13"),
+    image_size=None,
+    parameters=MeanParameters,
+    loader="benchbench.baselines.mean.model:load",
+)

@@ -1,0 +1,121 @@
+"""What a baseline says about itself, without loading anything heavy."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchbench.core.errors import UsageError
+from benchbench.core.names import closest
+
+
+@dataclass(frozen=True)
+class BaselineSpec:
+    """Description of one baseline; listing reads these only.
+
+    Attributes:
+        id: Name on the command line.
+        title: One line for people.
+        paper: Reference, or "" for a baseline of this project.
+        licence: Licence of the method's own code or weights.
+        takes: What it is given: a picture, the true class of the object, or the truth itself.
+        output: Kind of prediction.
+        renderings: Renderings it prefers, best first; else the data set's default one.
+        datasets: Data sets it prefers when none is named, best first.
+        image_size: Side of the square picture it wants in pixels, or None.
+        parameters: Frozen dataclass of what `load_baseline` accepts by keyword.
+        loader: "module:function" which builds the baseline.
+        trainer: "module:function" of `bench train`, or None where nothing is trained.
+        options: "module:class" of the trainer's options, or None.
+    """
+
+    id: str
+    title: str
+    paper: str
+    licence: str
+    takes: Literal["image", "class", "truth"]
+    output: Literal["mesh", "voxels", "mesh or voxels"]
+    renderings: tuple[str, ...]
+    datasets: tuple[str, ...]
+    image_size: int | None
+    parameters: type
+    loader: str
+    trainer: str | None = None
+    options: str | None = None
+
+
+def apply_settings(defaults: Any, settings: dict[str, Any] | list[str] | tuple[str, ...]) -> Any:
+    """A copy of a frozen dataclass with some fields set, each checked against its type.
+
+    Args:
+        defaults: Instance of a dataclass whose fields are bool, int, float, str, tuples of int,
+            or one of these or None.
+        settings: `{"field": value}` or `["field=text", ...]` as typed after `--set`.
+
+    Raises:
+        UsageError: Unknown field (near names are offered), or text of the wrong type.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     steps: int = 10
+        ...     hidden: tuple[int, ...] = (4, 4)
+        >>> apply_settings(Options(), ["steps=20", "hidden=8,16"])
+        Options(steps=20, hidden=(8, 16))
+    """
+    pairs = settings if isinstance(settings, dict) else dict(_split(text) for text in settings)
+    hints = typing.get_type_hints(type(defaults))
+    values = {}
+    for name, value in pairs.items():
+        if name not in hints:
+            near = closest(name, hints)
+            raise UsageError(
+                f"unknown setting '{name}'",
+                hint=f"did you mean '{near[0]}'?" if near else f"known: {', '.join(hints)}",
+            )
+        values[name] = _checked(name, value, hints[name])
+    return dataclasses.replace(defaults, **values)
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"'{text}' is no setting", hint="write --set name=value")
+    return name.strip().replace("-", "_"), value.strip()
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    wanted: Any = hint
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    if optional:
+        wanted = next(t for t in typing.get_args(hint) if t is not type(None))
+        if value is None or value in ("none", "None"):
+            return None
+    try:
+        if typing.get_origin(wanted) is tuple:
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(_number(part, int) for part in parts)
+        if wanted is bool:
+            words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+            return words[str(value).lower()]
+        if wanted in (int, float):
+            return _number(value, wanted)
+        return wanted(value)
+    except (ValueError, KeyError, TypeError) as error:
+        kind = getattr(wanted, "__name__", str(wanted))
+        if typing.get_origin(wanted) is tuple:
+            kind = "integers with commas between"
+        raise UsageError(f"setting '{name}' takes {kind}, not '{value}'") from error
+
+
+def _number(value: Any, kind: type) -> Any:
+    # "1e4" is a fine number of steps; 1.5 is not.
+    number = float(value) if isinstance(value, str) and kind is int else kind(value)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError("not finite")
+    if kind is int and (isinstance(value, bool) or number != int(number) or number != float(value)):
+        raise ValueError("not an integer")
+    return kind(number)

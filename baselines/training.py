@@ -1,0 +1,234 @@
+"""A training loop that can be stopped at any moment and continued to the same end.
+
+Everything random in step n is drawn from a generator keyed by (seed, n), so the number of steps
+done is the whole state of the random numbers; weights and optimiser moments are the rest. Both
+are written as one safetensors file with a JSON beside it that names the file and its hash, each
+renamed into place when whole. After kill -9, or SIGTERM, or Ctrl-C, the same command continues
+and ends with the same bytes as an uninterrupted run on the same machine with the same number of
+threads.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from benchbench.core.errors import EXIT_TERMINATED, CheckError, UsageError
+from benchbench.core.files import FileLock, atomic_path, read_json, sha256_file, write_json
+from benchbench.core.progress import Progress
+
+STATE_FILE = "checkpoint.json"
+_SCHEMA = 1
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    def step(self, number: int) -> dict[str, float]:
+        """Does step `number` (from 1) and returns numbers worth logging; draws by key only."""
+        ...
+
+    def validate(self, number: int) -> dict[str, float]:
+        """Numbers on the val split after step `number`; must not change anything."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on."""
+        ...
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Takes over a state."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train and what to write down.
+
+    Attributes:
+        steps: Number of the last step.
+        save_every: Steps between checkpoints.
+        validate_every: Steps between validations, also after the last; 0 for never.
+        log_every: Steps over which logged numbers are averaged.
+        key: Everything that the result depends on; a folder of another key is refused.
+    """
+
+    steps: int
+    save_every: int
+    validate_every: int
+    log_every: int
+    key: dict[str, Any]
+
+
+def run_training(
+    task: Task, plan: Plan, out: Path, label: str, quiet: bool = False
+) -> list[dict[str, float]]:
+    """Trains to the end, from the newest checkpoint in `out` if there is one.
+
+    Args:
+        task: What is trained.
+        plan: How long.
+        out: Folder of this run.
+        label: For the progress line.
+        quiet: No progress.
+
+    Returns:
+        The history: one entry per `log_every` steps and per validation.
+
+    Raises:
+        UsageError: The plan makes no sense.
+        CheckError: The folder belongs to a run with other settings, or its checkpoint is damaged.
+        SystemExit: 143 after SIGTERM, with the state saved.
+        KeyboardInterrupt: After Ctrl-C, with the state saved.
+    """
+    for name in ("steps", "save_every", "log_every"):
+        if getattr(plan, name) < 1:
+            raise UsageError(f"{name} must be at least 1, not {getattr(plan, name)}")
+    out.mkdir(parents=True, exist_ok=True)
+    with FileLock(out / ".lock", f"'{out}'"), _Signals() as signals:
+        done, history = _resume(task, plan, out)
+        sums: dict[str, float] = {}
+        # Averages restart at multiples of log_every, and so do checkpoints that are taken out of
+        # turn: the sums of an unfinished stretch are part of the state.
+        if history and "partial" in history[-1]:
+            sums = {k: v for k, v in history.pop().items() if k != "partial"}
+        with Progress(label, plan.steps, "steps", quiet, done=done) as progress:
+            while done < plan.steps and not signals.caught:
+                done += 1
+                for name, value in task.step(done).items():
+                    sums[name] = sums.get(name, 0.0) + value
+                last = done == plan.steps
+                if done % plan.log_every == 0 or last:
+                    count = (done - 1) % plan.log_every + 1
+                    history.append({"step": done, **{k: v / count for k, v in sums.items()}})
+                    sums = {}
+                if plan.validate_every and (done % plan.validate_every == 0 or last):
+                    history.append({"step": done, **task.validate(done)})
+                if done % plan.save_every == 0 or last or signals.caught:
+                    _save(task, plan, out, done, history, sums)
+                shown = {k: f"{v:.4f}" for k, v in (history[-1] if history else {}).items()}
+                progress.update(1, **{k: v for k, v in shown.items() if k != "step"})
+        signals.raise_caught()
+    return history
+
+
+def _save(
+    task: Task,
+    plan: Plan,
+    out: Path,
+    done: int,
+    history: list[dict[str, float]],
+    sums: dict[str, float],
+) -> None:
+    from safetensors.torch import save_file
+
+    name = f"checkpoint-{done:09d}.safetensors"
+    state = {key: value.detach().cpu().contiguous() for key, value in task.state().items()}
+    with atomic_path(out / name) as temporary:
+        save_file(state, str(temporary))
+    entries: list[dict[str, float]] = list(history)
+    if sums:
+        entries.append({"partial": 1.0, **sums})
+    write_json(
+        out / STATE_FILE,
+        {
+            "schema": _SCHEMA,
+            "key": plan.key,
+            "step": done,
+            "file": name,
+            "sha256": sha256_file(out / name),
+            "history": entries,
+        },
+    )
+    # Only now is the older one not needed any more.
+    for path in out.glob("checkpoint-*.safetensors"):
+        if path.name != name:
+            path.unlink(missing_ok=True)
+
+
+def _resume(task: Task, plan: Plan, out: Path) -> tuple[int, list[dict[str, float]]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = out / STATE_FILE
+    if not path.is_file():
+        return 0, []
+    hint = f"name another folder with --out, or remove '{out}'"
+    content = read_json(path)
+    key = content.get("key") if isinstance(content, dict) else None
+    if not isinstance(key, dict) or content.get("schema") != _SCHEMA:
+        raise CheckError(f"'{path}' is no checkpoint of this version", hint=hint)
+    if key != plan.key:
+        names = sorted(n for n in {*key, *plan.key} if key.get(n) != plan.key.get(n))
+        raise CheckError(
+            f"'{out}' holds a run with other settings: "
+            + ", ".join(f"{n} {key.get(n)} there, {plan.key.get(n)} asked for" for n in names[:5]),
+            hint=hint,
+        )
+    file = out / str(content["file"])
+    if not file.is_file() or sha256_file(file) != content["sha256"]:
+        raise CheckError(f"checkpoint '{file}' is missing or damaged", hint=hint)
+    try:
+        task.load(load_file(str(file)))
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise CheckError(f"checkpoint '{file}' cannot be read: {error}", hint=hint) from error
+    return int(content["step"]), list(content["history"])
+
+
+class _Signals:
+    """Remembers SIGTERM and Ctrl-C until the step is done and saved; the second one acts at once.
+
+    Signals reach the main thread only; elsewhere this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._old[number] = signal.signal(number, self._catch)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._restore()
+
+    def _catch(self, number: int, _frame: FrameType | None) -> None:
+        self.caught = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        self._old = {}
+
+    def raise_caught(self) -> None:
+        if self.caught == signal.SIGTERM:
+            raise SystemExit(EXIT_TERMINATED)
+        if self.caught == signal.SIGINT:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Asks torch for kernels that give the same bits in every run, and restores what was set."""
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=True)
+        torch.backends.cudnn.benchmark = benchmark

@@ -6,9 +6,11 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from benchbench.core.errors import UsageError
 from benchbench.core.files import read_json
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
+from benchbench.datasets import consent
 from benchbench.datasets.spec import DatasetSpec, PrepareReport
 
 _MODULES = ("shapes13", "shapenet")
@@ -59,6 +61,34 @@ def state(name: str, root: str | Path | None = None) -> str:
     begun = any((folder / ".partial" / store).is_dir() for store in spec.stores)
     fetched = (folder / "archives" / name).is_dir()
     return "partial" if begun or fetched else "absent"
+
+
+def terms_wanted(name: str, root: str | Path | None = None) -> str | None:
+    """The terms that must be accepted before `prepare` may fetch, or None if nothing is to do."""
+    spec = dataset_spec(name)
+    folder = data_root(root)
+    if not spec.archives or sidecars(name, root) or consent.accepted(folder, name, spec.licence):
+        return None
+    return consent.terms(spec.licence)
+
+
+def accept_terms(name: str, root: str | Path | None = None, how: str = "asked") -> None:
+    """Store that the user accepted the terms."""
+    consent.record(data_root(root), name, dataset_spec(name).licence, how)
+
+
+def audit(name: str, path: Path) -> dict[str, Any]:
+    """Measure whether a prepared set can tell methods apart.
+
+    Raises:
+        UsageError: The set has no audit.
+    """
+    spec = dataset_spec(name)
+    if not spec.audit:
+        raise UsageError(f"data set '{name}' has no audit")
+    module, function = spec.audit.split(":")
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(path)
+    return result
 
 
 def prepare(

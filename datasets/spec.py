@@ -60,6 +60,7 @@ class DatasetSpec:
         classes: Number of classes.
         objects: Number of objects, or None where only the conversion tells.
         store_bytes: About how large the prepared file is.
+        audit: "module:function" of (path) -> dict with "passed" and "table", or "".
         notes: Longer remarks for `bench list NAME`.
     """
 
@@ -76,6 +77,7 @@ class DatasetSpec:
     classes: int = 13
     objects: int | None = None
     store_bytes: int = 0
+    audit: str = ""
     notes: str = ""
 
 

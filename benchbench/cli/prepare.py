@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def prepare(
     answers: list[dict[str, Any]] = []
     failed = 0
     for name in names:
+        if not (accept_license or source or dry_run or verify):
+            _ask(name, common.root)
         report = registry.prepare(
             name,
             common.root,
@@ -98,6 +101,19 @@ def prepare(
         raise CheckError("the audit found limits exceeded", hint="see the lines marked 'no'")
     if failed:
         ctx.exit(EXIT_PARTIAL)
+
+
+def _ask(name: str, root: Path | None) -> None:
+    """Show the terms and ask, on a terminal only: a batch job must fail with a hint instead."""
+    from benchbench.datasets import registry
+
+    if not sys.stdin.isatty():
+        return
+    terms = registry.terms_wanted(name, root)
+    if terms is not None:
+        click.echo(terms, err=True)
+        if click.confirm("Do you accept these terms?", default=False, err=True):
+            registry.accept_terms(name, root)
 
 
 def _show(common: Common, name: str, report: Any, dry_run: bool) -> None:

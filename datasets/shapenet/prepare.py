@@ -290,10 +290,6 @@ def _report(store: Store, messages: list[str]) -> PrepareReport:
     parts = ", ".join(f"{part} {n}" for part, n in store.split_counts().items())
     lines = [
         *messages,
-        f"{counts['objects']} objects, {counts['pictures']} pictures; "
-        f"{len(excluded)} excluded, {len(broken)} failed",
-        *(f"excluded: {name} {why}" for name, why in excluded[:20]),
-        *(f"failed: {name}: {why}" for name, why in store.failed[:20]),
         f"split {store.split_name}: {parts}; sha256 of test {store.split_hash('test')[:12]}",
     ]
     return PrepareReport(store.path, counts, store.failed, excluded, lines)

@@ -1,0 +1,37 @@
+"""shapes13: what it is and how large."""
+
+from __future__ import annotations
+
+from benchbench.datasets.spec import DatasetSpec, Licence
+
+# A change that moves a vertex, a parameter or a pixel's geometry is a new generator number.
+GENERATOR = 1
+SEED = 0
+
+# Objects a class in train, val and test. The demo holds the first ones of each split.
+SIZES: dict[str, tuple[int, int, int]] = {"demo": (8, 2, 4), "full": (100, 10, 40)}
+
+SPEC = DatasetSpec(
+    id="shapes13",
+    title="procedural solids in the 13 ShapeNet classes, made on this machine from a seed",
+    licence=Licence(
+        name="MIT",
+        url="https://opensource.org/license/mit",
+        text="Made by this package on your machine; use it as you like.",
+    ),
+    prepare="benchbench.datasets.shapes13.prepare:prepare",
+    stores=("shapes13", "shapes13-demo"),
+    sizes=("full", "demo"),
+    renderings=("kato", "choy"),
+    truth="mesh",
+    splits=("shapes13",),
+    objects=13 * 150,
+    store_bytes=900_000_000,
+    notes=(
+        "Object frame: ShapeNetCore v1 (right-handed, y up, front to +x), longest box side 1.\n"
+        "A test bed, not a benchmark of its own: its numbers never stand in a table beside "
+        "ShapeNet's.\n"
+        "Same vertices on every machine with the pinned manifold3d; another version may "
+        "triangulate differently, which the identity hash shows."
+    ),
+)

@@ -1,0 +1,79 @@
+"""`bench report`: tables from result files; reads no data and computes nothing anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchbench.cli.options import Common, common_options
+
+_EPILOG = """
+\b
+Examples:
+  bench report --metric iou
+  bench report --metric chamfer --dataset shapes13
+  bench report --metric kato-iou-v1 --metric r2n2-iou-v1:ap
+  bench report runs/shapes13-test/kato-1a2b3c4d --metric fscore --format md
+  bench report --metric iou --format latex -o table.tex
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN]...")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    default=("iou", "chamfer"),
+    help="iou, chamfer, fscore, normals, a protocol, or PROTOCOL:METRIC. Repeat for more tables.",
+)
+@click.option("--dataset", help="Only results on this data set.")
+@click.option("--split", help="Only results on this split.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "md", "latex", "csv", "json")),
+    default="table",
+    help="Form of the tables.",
+)
+@click.option(
+    "--partial/--no-partial", default=False, help="Show runs on a part of a split too, marked."
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
+@common_options
+def report(
+    common: Common,
+    runs: tuple[Path, ...],
+    metrics: tuple[str, ...],
+    dataset: str | None,
+    split: str | None,
+    form: str,
+    partial: bool,
+    output: Path | None,
+) -> None:
+    """Print tables: a row per run, a column per class, the two means, and what they mean."""
+    from benchbench.core.files import atomic_path
+    from benchbench.protocols.registry import resolve_metric
+    from benchbench.report.formats import render
+    from benchbench.report.tables import build_tables, find_results
+
+    for metric in metrics:  # unknown names are told before files are read
+        resolve_metric(metric)
+    results = find_results(runs)
+    tables, remarks = [], []
+    for metric in dict.fromkeys(metrics):
+        found, left = build_tables(results, metric, dataset=dataset, split=split, partial=partial)
+        tables += found
+        remarks += left
+    text = render(tables, "json" if common.json else form)
+    if output is None:
+        click.echo(text)
+    else:
+        with atomic_path(output) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+        common.say(f"written: {output}")
+    for remark in dict.fromkeys(remarks):
+        common.say(remark)

@@ -1,0 +1,187 @@
+"""`bench score`: somebody else's predictions, a stored run again, or the check of a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchbench.cli.options import Common, answer_json, common_options
+from benchbench.core.errors import EXIT_CHECK, EXIT_PARTIAL, CheckError, MissingError, UsageError
+
+_EPILOG = """
+\b
+PREDICTIONS is a run folder, an .h5 file of predictions, or a folder of
+  <synset>/<object>/<view>.obj     (.off .ply .npy; or <synset>/<object>.obj)
+in the object frame: y up, longest side 1, centred. An .npy holds an (R, R, R)
+grid of the unit cube indexed [x, y, z], or (N, 3) points.
+
+\b
+Examples:
+  bench score runs/shapes13-test/kato-1a2b3c4d --protocol dibr-chamfer-v1
+  bench score my-meshes --dataset shapes13 --split test
+  bench score runs/shapes13-test/kato-1a2b3c4d --expect result.json
+  bench score --selftest
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("predictions", required=False, type=click.Path(path_type=Path))
+@click.option("--dataset", help="Prepared data set; a run folder knows its own.")
+@click.option("--split", help="train, val, test or all; a run folder knows its own.")
+@click.option("--protocol", "protocols", multiple=True, help="Protocol; repeat for more.")
+@click.option("--name", help="Name in tables.  [default: the folder's]")
+@click.option(
+    "--threshold", type=float, help="Of voxel predictions.  [default: the file's, or 0.5]"
+)
+@click.option(
+    "--views", default="found", help="Expected views: found (those that occur), all, or N."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that holds the run folders.  [default: ./runs]",
+)
+@click.option(
+    "--expect",
+    type=click.Path(path_type=Path),
+    help="Score a run folder from scratch and compare with this result; nothing is changed.",
+)
+@click.option(
+    "--selftest/--no-selftest", default=False, help="Score shapes whose numbers are known by hand."
+)
+@click.option("--overwrite/--no-overwrite", default=False, help="Score again what is scored.")
+@common_options
+@click.pass_context
+def score(
+    ctx: click.Context,
+    common: Common,
+    predictions: Path | None,
+    dataset: str | None,
+    split: str | None,
+    protocols: tuple[str, ...],
+    name: str | None,
+    threshold: float | None,
+    views: str,
+    out: Path | None,
+    expect: Path | None,
+    selftest: bool,
+    overwrite: bool,
+) -> None:
+    """Score predictions of any method under any protocol; check a result file."""
+    from benchbench.protocols.registry import get_protocol
+
+    for protocol in protocols:
+        get_protocol(protocol)
+    if selftest:
+        _selftest(ctx, common)
+        return
+    if predictions is None:
+        raise UsageError("name the predictions", hint="bench score PREDICTIONS, or --selftest")
+    if not predictions.exists():
+        raise MissingError(
+            f"there are no predictions at '{predictions}'", hint="bench score --help"
+        )
+    from benchbench.evaluation.folder import RunFolder
+
+    folder = RunFolder(predictions)
+    is_run = predictions.is_dir() and folder.config.is_file()
+    if expect is not None:
+        if not is_run:
+            raise UsageError(
+                f"--expect compares a run folder, '{predictions}' is none",
+                hint="bench score PREDICTIONS first, then --expect with the folder it names",
+            )
+        _expect(ctx, common, folder, expect)
+        return
+    from benchbench.cli.run import answer
+    from benchbench.evaluation.rescore import plan_outside, score_outside, score_run
+    from benchbench.evaluation.result import failures
+
+    if is_run:
+        if dataset or split or threshold is not None or name:
+            raise UsageError(
+                "a run folder knows its data set, split, threshold and name",
+                hint=f"bench score '{predictions}'",
+            )
+        result = score_run(folder, common.root, protocols, overwrite=overwrite, quiet=common.quiet)
+        path = folder.path
+    else:
+        if dataset is None or split is None:
+            raise UsageError(
+                "predictions from outside need --dataset and --split",
+                hint=f"bench score '{predictions}' --dataset shapes13 --split test",
+            )
+        from benchbench.datasets.store import open_dataset
+
+        rule, _, part = split.rpartition(":")
+        store = open_dataset(dataset, common.root, rule or None)
+        found, folder, config, items = plan_outside(
+            predictions, store, part, out=out, name=name, threshold=threshold, views=views
+        )
+        path = folder.path
+        if found.ignored:
+            common.say(f"{found.ignored} files are no predictions and were not read")
+        if config["left_aside"]:
+            common.say(f"{config['left_aside']} predictions are not of this split or these views")
+        result = score_outside(
+            found, folder, config, items, store, protocols,
+            overwrite=overwrite, quiet=common.quiet,
+        )  # fmt: skip
+    failed = failures(result)
+    answer(common, path, result, failed)
+    if failed:
+        ctx.exit(EXIT_PARTIAL)
+
+
+def _expect(ctx: click.Context, common: Common, folder: object, expect: Path) -> None:
+    from benchbench.evaluation.folder import RunFolder
+    from benchbench.evaluation.rescore import check_expected, read_result
+
+    assert isinstance(folder, RunFolder)
+    if not expect.exists():
+        raise MissingError(f"there is no result file '{expect}'", hint="bench score --help")
+    found = check_expected(folder, read_result(expect), common.root, common.quiet)
+    if common.json:
+        answer_json({"expect": str(expect), "agrees": not found["differences"], **found})
+    elif not found["differences"]:
+        click.echo(
+            f"{found['compared']} numbers agree with '{expect}', "
+            f"largest relative difference {found['largest_difference']:.2g}"
+        )
+    if found["differences"]:
+        if common.json:
+            ctx.exit(EXIT_CHECK)
+        shown = "; ".join(found["differences"][:5])
+        raise CheckError(
+            f"{len(found['differences'])} of {found['compared']} numbers differ from '{expect}': "
+            f"{shown}",
+            hint="is it the result of these predictions, this data set and this version?",
+        )
+
+
+def _selftest(ctx: click.Context, common: Common) -> None:
+    from benchbench.evaluation.selftest import run_selftest
+
+    cases = run_selftest()
+    wrong = [case for case in cases if not case.passed]
+    if common.json:
+        answer_json(
+            {
+                "passed": not wrong,
+                "largest_deviation": max(case.deviation for case in cases),
+                "cases": [case.record() for case in cases],
+            }
+        )
+    else:
+        for case in cases:
+            mark = "ok  " if case.passed else "FAIL"
+            click.echo(
+                f"{mark} {case.protocol}:{case.metric}  {case.name}: expected {case.expected:.6g}, "
+                f"found {case.found:.6g}"
+            )
+        worst = max(case.deviation for case in cases)
+        click.echo(f"{len(cases)} cases, largest deviation {worst:.3g}")
+    if wrong:
+        common.say(f"{len(wrong)} cases failed")
+        ctx.exit(EXIT_CHECK)

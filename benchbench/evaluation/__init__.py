@@ -1,0 +1,1 @@
+"""Predict, then score: run folders, prediction shards, scores, result files."""

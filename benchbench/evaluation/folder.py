@@ -1,0 +1,170 @@
+"""A run folder: predictions, scores, result, log; and which shards this process works on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchbench.core.errors import CheckError, MissingError, UsageError
+from benchbench.core.files import FileLock, explain_disk, read_json, write_json
+
+LOG = logging.getLogger("benchbench.run")
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Rank:
+    """This process among those that `torchrun` started: rank r of n takes every n-th shard.
+
+    Attributes:
+        index: 0 for a process on its own.
+        count: 1 for a process on its own.
+        local: Number of the process on its machine, for the choice of a GPU.
+    """
+
+    index: int = 0
+    count: int = 1
+    local: int = 0
+
+    @classmethod
+    def from_environment(cls) -> Rank:
+        """Reads RANK, WORLD_SIZE and LOCAL_RANK, which torchrun sets.
+
+        Raises:
+            UsageError: They do not make sense.
+        """
+        try:
+            index = int(os.environ.get("RANK", "0"))
+            count = int(os.environ.get("WORLD_SIZE", "1"))
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+        except ValueError as error:
+            raise UsageError(f"RANK, WORLD_SIZE, LOCAL_RANK must be integers ({error})") from error
+        if not 0 <= index < count:
+            raise UsageError(f"RANK {index} is not in 0..{count - 1} (WORLD_SIZE {count})")
+        return cls(index, count, local)
+
+    def takes(self, shard: int) -> bool:
+        """True if this process works on that shard.
+
+        Example:
+            >>> [Rank(1, 3).takes(k) for k in range(4)]
+            [False, True, False, False]
+        """
+        return shard % self.count == self.index
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: `runs/<data set>-<split>/<baseline>-<hash>`.
+        predictions: Folder of the prediction shards where that is not this run's own.
+    """
+
+    def __init__(self, path: str | Path, predictions: str | Path | None = None) -> None:
+        self.path = Path(path)
+        self.predictions = Path(predictions) if predictions else self.path / "predictions"
+
+    @property
+    def config(self) -> Path:
+        """What was asked for; written before the first prediction."""
+        return self.path / "config.json"
+
+    @property
+    def result(self) -> Path:
+        """The numbers; written last."""
+        return self.path / "result.json"
+
+    @property
+    def scores(self) -> Path:
+        """All scores of all protocols."""
+        return self.path / "scores.csv"
+
+    def prediction_shard(self, shard: int) -> Path:
+        """HDF5 file of a shard."""
+        return self.predictions / f"shard-{shard:04d}.h5"
+
+    def score_shard(self, protocol: str, shard: int) -> Path:
+        """CSV of a shard under a protocol."""
+        return self.path / "scores" / protocol / f"shard-{shard:04d}.csv"
+
+    def read_config(self) -> dict[str, Any]:
+        """The stored configuration.
+
+        Raises:
+            MissingError: This is no run folder.
+        """
+        if not self.config.is_file():
+            raise MissingError(
+                f"'{self.path}' is no run folder: it has no config.json",
+                hint="bench run --baseline kato --split test",
+            )
+        content: dict[str, Any] = read_json(self.config)
+        return content
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Creates the folder, or checks that it belongs to this very configuration.
+
+        Raises:
+            CheckError: Another configuration with the same eight digits lives there.
+        """
+        if self.config.is_file():
+            found = read_json(self.config)
+            if found.get("hash") != config["hash"]:
+                raise CheckError(
+                    f"'{self.path}' holds another run ({found.get('hash')}), not {config['hash']}",
+                    hint="name another folder with --out DIR, or start anew with --overwrite",
+                )
+            return
+        write_json(self.config, config)
+
+    def clear(self) -> None:
+        """Removes what a run has made; the log stays."""
+        self.result.unlink(missing_ok=True)
+        self.scores.unlink(missing_ok=True)
+        self.config.unlink(missing_ok=True)
+        for name in ("predictions", "scores"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    @contextmanager
+    def locked(self, rank: Rank) -> Iterator[None]:
+        """Only one process (one per rank) works in a run folder; a second one waits."""
+        name = ".lock" if rank.index == 0 else f".lock-{rank.index}"
+        with FileLock(self.path / name, f"the run '{self.path}'"):
+            yield
+
+    @contextmanager
+    def logged(self, rank: Rank) -> Iterator[None]:
+        """Appends what happens to run.log."""
+        name = "run.log" if rank.index == 0 else f"run-{rank.index}.log"
+        with explain_disk(self.path / name):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(self.path / name, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        LOG.addHandler(handler)
+        LOG.setLevel(logging.INFO)
+        LOG.propagate = False
+        try:
+            yield
+        except BaseException as error:
+            LOG.error("stopped: %s: %s", type(error).__name__, error, exc_info=True)
+            raise
+        finally:
+            LOG.removeHandler(handler)
+            handler.close()
+
+    def wait_for(self, paths: list[Path], what: str) -> None:
+        """Waits for files of other ranks; torchrun ends this process if one of them dies."""
+        said = False
+        while missing := [p for p in paths if not p.is_file()]:
+            if not said:
+                LOG.info("waiting for %d %s of other ranks", len(missing), what)
+                said = True
+            time.sleep(0.2)

@@ -1,0 +1,118 @@
+"""Reading shapes from a stranger's files: obj, off, ply, npy. Nothing in them is executed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchbench.core.errors import InputError
+from benchbench.core.types import Mesh, Points, Prediction, Voxels
+from benchbench.protocols.convert import unit_cube_grid
+
+SUFFIXES = (".obj", ".off", ".ply", ".npy")
+MAX_BYTES = 256 << 20
+_MAX_CELLS = 256**3
+
+
+def read_shape(path: Path) -> Prediction:
+    """Reads one prediction.
+
+    A mesh file is taken vertex for vertex, nothing is merged or repaired; materials and textures
+    are not looked at. A PLY without faces and an (N, 3) array are points. An (R, R, R) array is a
+    grid of the object frame's unit cube, indexed [x, y, z], with values in [0, 1].
+
+    Args:
+        path: .obj, .off, .ply or .npy.
+
+    Raises:
+        InputError: The file is broken, too large, a link, or of another kind.
+    """
+    state = path.lstat()
+    if not stat.S_ISREG(state.st_mode):
+        raise InputError(f"'{path}' is no plain file")
+    if state.st_size > MAX_BYTES:
+        raise InputError(f"'{path}' has {state.st_size} bytes, more than {MAX_BYTES >> 20} MiB")
+    suffix = path.suffix.lower()
+    try:
+        return _read_array(path, state.st_size) if suffix == ".npy" else _read_mesh(path, suffix)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
+        raise InputError(f"'{path}' cannot be read: {type(error).__name__}: {reason}") from error
+
+
+def _read_array(path: Path, size: int) -> Prediction:
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise InputError(f"'{path}' is a .npy of unknown version {version}")
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        if dtype.hasobject or dtype.kind not in "biuf":
+            raise InputError(f"'{path}' holds {dtype}, not numbers")
+        cells = 1
+        for side in shape:
+            cells *= int(side)
+        if cells * dtype.itemsize != size - file.tell():
+            raise InputError(f"'{path}' is not as long as its header says")
+    array = np.load(path, allow_pickle=False)
+    if array.ndim == 2 and array.shape[1] == 3:
+        return Points(array.astype(np.float32))
+    if array.ndim == 3 and len(set(array.shape)) == 1 and array.size <= _MAX_CELLS:
+        return Voxels(array.astype(np.float32), unit_cube_grid(max(array.shape[0], 1)))
+    raise InputError(f"'{path}' holds an array {array.shape}, neither (R, R, R) nor (N, 3)")
+
+
+def _read_mesh(path: Path, suffix: str) -> Prediction:
+    import trimesh
+
+    # A file object, not a name: the loader cannot follow references to other files.
+    with path.open("rb") as file:
+        _check_head(path, file.read(1 << 16), suffix)
+        file.seek(0)
+        options: dict[str, Any] = {"process": False, "maintain_order": True}
+        if suffix == ".obj":
+            options.update(skip_materials=True, split_object=False, group_material=False)
+        loaded: Any = trimesh.load(file, file_type=suffix[1:], **options)
+    if isinstance(loaded, trimesh.Scene):
+        loaded = loaded.to_geometry() if hasattr(loaded, "to_geometry") else loaded.dump(True)
+        if isinstance(loaded, list):
+            raise InputError(f"'{path}' holds nothing")
+    vertices = np.asarray(loaded.vertices, dtype=np.float64).reshape(-1, 3)
+    with np.errstate(over="ignore"):
+        floats = vertices.astype(np.float32)
+    if isinstance(loaded, trimesh.PointCloud):
+        return Points(floats)
+    faces = np.asarray(loaded.faces).reshape(-1, 3)
+    if faces.size and (faces.max() > np.iinfo(np.int32).max or faces.min() < 0):
+        raise InputError(f"'{path}' has a face index {faces.max()} or {faces.min()}")
+    return Mesh(floats, faces.astype(np.int32))
+
+
+def _check_head(path: Path, head: bytes, suffix: str) -> None:
+    """Refuses counts that the file is too short for, before a parser believes them."""
+    size = os.path.getsize(path)
+    counts: list[int] = []
+    if suffix == ".off":
+        words = [w for w in head[:4096].split() if w.isdigit()][:3]
+        counts = [int(w) for w in words]
+    elif suffix == ".ply":
+        if not head.startswith(b"ply"):
+            raise InputError(f"'{path}' is no PLY file")
+        header = head.partition(b"end_header")[0].splitlines()
+        counts = [
+            int(line.split()[2])
+            for line in header
+            if line.startswith(b"element ") and len(line.split()) == 3 and line.split()[2].isdigit()
+        ]
+    if any(count > size for count in counts):  # every vertex and face takes more than a byte
+        raise InputError(f"'{path}' announces {max(counts)} elements in {size} bytes")

@@ -1,0 +1,227 @@
+"""Predict, then score, then merge. Each part goes on where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from benchbench.core.errors import InputError, UsageError
+from benchbench.core.progress import Progress
+from benchbench.datasets.store import Store
+from benchbench.evaluation.folder import Rank, RunFolder
+from benchbench.evaluation.plan import Plan, Request, plan_run
+from benchbench.evaluation.predictions import Item, Shard, make_item, write_shard
+from benchbench.evaluation.result import finish
+from benchbench.evaluation.scoring import MACHINE_ERRORS, ScoringJob, check_accepted, score_shard
+from benchbench.evaluation.truth import TruthSource
+from benchbench.protocols.registry import get_protocol
+
+LOG = logging.getLogger("benchbench.run")
+DEFAULT_THRESHOLD = 0.5
+
+
+def predict_block(baseline: Any, store: Store, block: Sequence[tuple[int, int]]) -> list[Item]:
+    """Predicts one block of fixed size; the last one is padded with its own last item.
+
+    A block that fails is done again item by item, each repeated to the same size, so that one bad
+    picture costs one prediction and not a block.
+
+    Args:
+        baseline: With `predict_items` and `block_size`.
+        store: The data set.
+        block: At most `block_size` items.
+
+    Returns:
+        One `Item` each, in order.
+    """
+    size = int(baseline.block_size)
+
+    def predict(items: Sequence[tuple[int, int]]) -> list[Any]:
+        padded = [*items, *[items[-1]] * (size - len(items))]
+        found = list(baseline.predict_items(store, padded))
+        if len(found) != len(padded):
+            raise ValueError(f"{len(found)} predictions for {len(padded)} items")
+        return found[: len(items)]
+
+    try:
+        predictions = predict(block)
+    except MACHINE_ERRORS:
+        raise
+    except Exception as error:  # noqa: BLE001 - told below, item by item
+        LOG.warning("a block failed (%s); its items are done one by one", error)
+        return [_predict_alone(predict, store, item) for item in block]
+    return [
+        make_item(store.object_ids[row], view, prediction)
+        for (row, view), prediction in zip(block, predictions, strict=True)
+    ]
+
+
+def _predict_alone(predict: Any, store: Store, item: tuple[int, int]) -> Item:
+    object_id, view = store.object_ids[item[0]], item[1]
+    try:
+        return make_item(object_id, view, predict([item])[0])
+    except MACHINE_ERRORS:
+        raise
+    except Exception as error:  # noqa: BLE001 - recorded; a run never ends because objects fail
+        LOG.error("%s view %d: %s", object_id, view, "".join(traceback.format_exception(error)))
+        return Item(object_id, view, None, "error", f"{type(error).__name__}: {error}"[:1000])
+
+
+def predict(plan: Plan, rank: Rank, protocols: Sequence[str] = (), quiet: bool = False) -> None:
+    """Makes the shards of predictions that this rank takes and that are not there.
+
+    Args:
+        plan: What to do.
+        rank: This process.
+        protocols: Will score them; one that does not take them refuses after the first shard.
+        quiet: No progress on stderr.
+    """
+    mine = [k for k in range(len(plan.shards)) if rank.takes(k)]
+    there = {k for k in mine if _usable(plan, k)}
+    jobs = [ScoringJob.on(get_protocol(name), plan.store) for name in protocols]
+    total = sum(plan.shards[k][1] - plan.shards[k][0] for k in mine)
+    done = sum(plan.shards[k][1] - plan.shards[k][0] for k in there)
+    label = f"{plan.config['baseline']['id']} {plan.config['dataset']['split']} predict"
+    failed = 0
+    with Progress(label, total, "predictions", quiet, done) as progress:
+        for k in mine:
+            if k in there:
+                continue
+            first, after = plan.shards[k]
+            items: list[Item] = []
+            for start in range(first, after, plan.block):
+                block = plan.items[start : min(start + plan.block, after)]
+                found = predict_block(plan.baseline, plan.store, block)
+                failed += sum(item.status != "ok" for item in found)
+                items += found
+                progress.update(len(found), failed=failed)
+            threshold = getattr(plan.baseline, "threshold", None)
+            write_shard(
+                plan.folder.prediction_shard(k),
+                items,
+                DEFAULT_THRESHOLD if threshold is None else float(threshold),
+                {"baseline": plan.config["baseline"]["id"], "run": plan.config["hash"],
+                 "device": device_name(plan.device)},
+            )  # fmt: skip
+            LOG.info("predicted shard %d of %d, %d items", k + 1, len(plan.shards), len(items))
+            if k == mine[0]:
+                with Shard(plan.folder.prediction_shard(k)) as shard:
+                    for job in jobs:
+                        check_accepted(job, shard, plan.store)
+
+
+def _usable(plan: Plan, k: int) -> bool:
+    """True if shard k is there and holds the items of this plan; a damaged one is made again."""
+    path = plan.folder.prediction_shard(k)
+    if not path.is_file():
+        return False
+    first, after = plan.shards[k]
+    keys = [(plan.store.object_ids[row], view) for row, view in plan.items[first:after]]
+    try:
+        with Shard(path) as shard:
+            return shard.keys == keys
+    except InputError as error:
+        LOG.warning("shard %d is made again: %s", k, error)
+        return False
+
+
+def device_name(device: str) -> str:
+    """ "cpu", or the name of the GPU."""
+    if device == "cpu":
+        return "cpu"
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
+
+
+def score(
+    folder: RunFolder,
+    store: Store,
+    protocols: Sequence[str],
+    shards: int,
+    rank: Rank,
+    quiet: bool = False,
+) -> dict[str, str | None]:
+    """Scores the shards that this rank takes, under each protocol.
+
+    Returns:
+        Kind of voxel grid that stood for the truth, by protocol.
+    """
+    jobs = [ScoringJob.on(get_protocol(name), store) for name in protocols]
+    mine = [k for k in range(shards) if rank.takes(k)]
+    sizes = {}
+    for k in mine:
+        with Shard(folder.prediction_shard(k)) as shard:
+            sizes[k] = len(shard)
+    total = sum(sizes.values()) * len(jobs)
+    with Progress("score", total, "items", quiet) as progress:
+        for job in jobs:
+            truths = TruthSource(store)
+            progress.label = f"score {job.spec.id}"
+            for k in mine:
+                with Shard(folder.prediction_shard(k)) as shard:
+                    target = folder.score_shard(job.spec.id, k)
+                    count = score_shard(job, shard, store, truths, target, progress.update)
+                progress.update(sizes[k] - count)
+                if count:
+                    LOG.info("%s scored shard %d of %d", job.spec.id, k + 1, shards)
+    return {job.spec.id: job.grid for job in jobs}
+
+
+def execute(
+    plan: Plan,
+    *,
+    rank: Rank | None = None,
+    with_scores: bool = True,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any] | None:
+    """Runs a plan to its end.
+
+    Args:
+        plan: From `plan_run`.
+        rank: This process among several.
+        with_scores: False stops after the predictions.
+        overwrite: Removes what is there first.
+        quiet: No progress on stderr.
+
+    Returns:
+        What result.json holds; None in a process that is not rank 0.
+    """
+    rank = rank or Rank()
+    if overwrite and rank.count > 1:
+        raise UsageError(
+            "--overwrite and several processes would delete each other's work",
+            hint=f"rm -r '{plan.folder.path}', then the same command without --overwrite",
+        )
+    folder, shards = plan.folder, len(plan.shards)
+    with folder.locked(rank), folder.logged(rank):
+        if overwrite:
+            folder.clear()
+        folder.begin(plan.config)
+        LOG.info("begin %s rank %d of %d", plan.config["hash"], rank.index, rank.count)
+        protocols = plan.protocols if with_scores else []
+        predict(plan, rank, protocols, quiet)
+        grids = score(folder, plan.store, protocols, shards, rank, quiet)
+        if rank.index != 0:
+            return None
+        folder.wait_for([folder.prediction_shard(k) for k in range(shards)], "shards")
+        for name in protocols:
+            folder.wait_for([folder.score_shard(name, k) for k in range(shards)], "score shards")
+        weights = plan.config["baseline"]["checkpoint"]
+        result = finish(folder, plan.config, protocols, shards, weights, grids)
+        LOG.info("finished, complete: %s", result["complete"])
+        return result
+
+
+def run(request: Request, **options: Any) -> dict[str, Any] | None:
+    """`plan_run` and `execute` in one, for scripts.
+
+    Args:
+        request: What is wanted.
+        options: Those of `execute`.
+    """
+    rank = options.pop("rank", None) or Rank()
+    return execute(plan_run(request, rank), rank=rank, **options)

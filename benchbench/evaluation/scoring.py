@@ -1,0 +1,184 @@
+"""Scoring stored predictions, shard by shard.
+
+A shard's scores depend on its predictions, the truth and the protocol alone: not on the batch, the
+order, the number of threads or processes, nor on what was scored before. So a finished shard is
+kept and a missing one is made, whoever asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchbench import __version__
+from benchbench.core.files import sha256_text
+from benchbench.core.types import Prediction
+from benchbench.datasets.store import Store
+from benchbench.evaluation.predictions import OK, Item, Shard
+from benchbench.evaluation.scores import Score, read_note, write_scores
+from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
+from benchbench.protocols.registry import load_scorer
+from benchbench.protocols.specs import ProtocolSpec
+from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
+
+LOG = logging.getLogger("benchbench.run")
+
+# The machine failed, not the object: the run stops and can be resumed.
+MACHINE_ERRORS = (OSError, MemoryError)
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """One protocol on one data set.
+
+    Attributes:
+        spec: The protocol.
+        grid: Kind of voxel grid that stands for the truth, or None.
+        fingerprint: Hash of everything but the predictions that fixes the scores.
+    """
+
+    spec: ProtocolSpec
+    grid: str | None
+    fingerprint: str
+
+    @classmethod
+    def on(cls, spec: ProtocolSpec, store: Store) -> ScoringJob:
+        """The job for a prepared data set."""
+        grid: str | None = None
+        if spec.truth.startswith("voxels:"):
+            grid = spec.truth.partition(":")[2]
+        elif spec.truth == "voxels" or (spec.truth == "mesh|voxels" and not has_mesh(store)):
+            grid = truth_grid(store)
+        return cls(spec, grid, sha256_text(f"{spec.id}\n{grid}\n{store.identity}"))
+
+    def settings(self, threshold: float) -> dict[str, Any]:
+        """What the scorer is told."""
+        return {"threshold": threshold, "grid": self.grid, "seed": self.spec.seed}
+
+    def shard_note(self, content: str, threshold: float) -> str:
+        """By which a finished score shard is recognised."""
+        text = f"{__version__}\n{self.fingerprint}\n{content}\n{threshold!r}"
+        return "key=" + sha256_text(text)
+
+    def takes(self, view: int) -> bool:
+        """True if the protocol looks at this view."""
+        return self.spec.views != "first" or view <= 0
+
+
+def score_item(
+    spec: ProtocolSpec,
+    scorer: Callable[..., dict[str, float]],
+    item: Item,
+    truth: Truth,
+    settings: dict[str, Any],
+) -> list[Score]:
+    """All metrics of one item; what cannot be scored gets the penalties and its status.
+
+    Raises:
+        NotAccepted: The protocol does not take this kind of prediction at all.
+    """
+    status = item.status
+    values: dict[str, float] = {}
+    if item.prediction is not None and status == OK:
+        status, values = _try(scorer, item.prediction, truth, (item.object_id, item.view), settings)
+    if status == OK and (
+        set(values) != {m.name for m in spec.metrics} or not all(map(_finite, values.values()))
+    ):
+        LOG.warning("%s %s view %d: scores %s", spec.id, item.object_id, item.view, values)
+        status = "invalid"
+    return [
+        Score(
+            spec.id,
+            item.object_id,
+            item.view,
+            metric.name,
+            float(values[metric.name]) if status == OK else metric.penalty,
+            status,
+        )
+        for metric in spec.metrics
+    ]
+
+
+def _try(
+    scorer: Callable[..., dict[str, float]],
+    prediction: Prediction,
+    truth: Truth,
+    key: tuple[str, int],
+    settings: dict[str, Any],
+) -> tuple[str, dict[str, float]]:
+    from benchbench.cuda_ops.library import KernelError
+
+    try:
+        return OK, scorer(prediction, truth, key, settings)
+    except Unscorable as error:
+        LOG.info("%s view %d: %s (%s)", *key, error.status, error)
+        return error.status, {}
+    except (NotAccepted, KernelError, *MACHINE_ERRORS):
+        raise
+    except Exception as error:  # noqa: BLE001 - one object must not end the run
+        LOG.error("%s view %d: %s", *key, "".join(traceback.format_exception(error)))
+        return "invalid", {}
+
+
+def _finite(value: float) -> bool:
+    return value == value and value not in (float("inf"), float("-inf"))
+
+
+def score_shard(
+    job: ScoringJob,
+    shard: Shard,
+    store: Store,
+    truths: TruthSource,
+    target: Path,
+    tick: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Scores one shard into a CSV; a CSV that is there for the same inputs is kept.
+
+    Args:
+        job: Protocol and data set.
+        shard: The predictions.
+        store: The data set.
+        truths: Of the same store.
+        target: The CSV.
+        tick: Called with 1 after each item.
+
+    Returns:
+        Number of items scored now; 0 if the file was there.
+    """
+    note = job.shard_note(shard.content, shard.threshold)
+    if read_note(target) == note:
+        return 0
+    scorer = load_scorer(job.spec)
+    settings = job.settings(shard.threshold)
+    scores: list[Score] = []
+    count = 0
+    for n, (object_id, view) in enumerate(shard.keys):
+        if not job.takes(view):
+            continue
+        truth = truths[store.index_of(object_id)]
+        scores += score_item(job.spec, scorer, shard.item(n), truth, settings)
+        count += 1
+        tick(1)
+    write_scores(target, scores, note)
+    return count
+
+
+def check_accepted(job: ScoringJob, shard: Shard, store: Store) -> None:
+    """Scores the first prediction of each kind and throws the number away.
+
+    A protocol that does not take what a method makes is told before hours of work, not after.
+
+    Raises:
+        NotAccepted: It does not.
+    """
+    scorer = load_scorer(job.spec)
+    settings = job.settings(shard.threshold)
+    for kind in sorted(set(shard.kinds) - {""}):
+        item = shard.item(shard.kinds.index(kind))
+        truth = TruthSource(store)[store.index_of(item.object_id)]
+        assert item.prediction is not None
+        _try(scorer, item.prediction, truth, (item.object_id, item.view), settings)

@@ -1,0 +1,157 @@
+"""The named conversions: mesh to voxels, voxels to voxels, voxels to mesh.
+
+A prediction of one kind is converted for a protocol of another only by a conversion that the
+protocol names. A conversion that moves a number gets a new name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from benchbench.core.types import Mesh, Voxels
+from benchbench.protocols.truth import Unscorable
+
+RESOLUTION = 32
+LARGEST_COORDINATE = 1e6
+
+BoolGrid = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float64]
+
+
+def unit_cube_grid(resolution: int = RESOLUTION) -> Matrix:
+    """`grid_to_object` of the object frame's unit cube cut into `resolution` cells a side.
+
+    Example:
+        >>> unit_cube_grid(32)[0].tolist()
+        [0.03125, 0.0, 0.0, -0.5]
+    """
+    matrix = np.eye(4)
+    matrix[:3, :3] /= resolution
+    matrix[:3, 3] = -0.5
+    return matrix
+
+
+def kato_grid() -> Matrix:
+    """`grid_to_object` of Kato's 32^3 grid: cell n covers [(n - 16)/31, (n - 15)/31]."""
+    matrix = np.eye(4)
+    matrix[:3, :3] /= 31
+    matrix[:3, 3] = -16 / 31
+    return matrix
+
+
+def check_size(mesh: Mesh) -> None:
+    """Refuses meshes so large that squares of their coordinates mean nothing in float32."""
+    largest = float(np.abs(mesh.vertices).max())
+    if largest > LARGEST_COORDINATE:
+        raise Unscorable("invalid", f"a coordinate of {largest:.3g} is beyond 1e6 object sizes")
+
+
+def house_voxels(mesh: Mesh, grid_to_object: Matrix, resolution: int = RESOLUTION) -> BoolGrid:
+    """house-voxeliser-v1: Kato's voxeliser in a grid of twice the side, middle part kept.
+
+    Kato's fill takes every empty border cell as outside, so a closed mesh that touches the border
+    of its grid comes out hollow; the longest side of every truth touches it. With cells of the
+    same size around it there is room.
+
+    Args:
+        mesh: Object frame.
+        grid_to_object: (4, 4) of the wanted grid, cell n spanning [n, n + 1).
+        resolution: R, cells per side of the wanted grid; even.
+
+    Returns:
+        (R, R, R) bool, [x, y, z].
+
+    Raises:
+        Unscorable: The coordinates are absurd.
+    """
+    import torch
+
+    from benchbench.cuda_ops import voxelize
+
+    check_size(mesh)
+    to_grid = np.linalg.inv(grid_to_object)
+    cells = mesh.vertices.astype(np.float64) @ to_grid[:3, :3].T + to_grid[:3, 3]
+    margin = resolution // 2
+    unit = ((cells + margin) / (2 * resolution)).astype(np.float32)
+    grid = voxelize(
+        torch.from_numpy(unit)[None],
+        torch.from_numpy(np.ascontiguousarray(mesh.faces, dtype=np.int32)),
+        resolution=2 * resolution,
+    )
+    inner = slice(margin, margin + resolution)
+    return np.ascontiguousarray(grid[0, inner, inner, inner].numpy())
+
+
+def same_grid(a: Voxels, resolution: int, grid_to_object: Matrix) -> bool:
+    """True if both grids have the same cells."""
+    return a.occupancy.shape[0] == resolution and bool(
+        np.allclose(a.grid_to_object, grid_to_object, rtol=0, atol=1e-9)
+    )
+
+
+def nearest_cell(
+    voxels: Voxels, threshold: float, grid_to_object: Matrix, resolution: int = RESOLUTION
+) -> BoolGrid:
+    """nearest-cell-v1: occupied where the cell of `voxels` at the wanted cell's centre is.
+
+    On the same grid this is the plain threshold. Outside its own grid a prediction is empty.
+
+    Args:
+        voxels: The prediction.
+        threshold: Occupied if p >= threshold, compared in float32.
+        grid_to_object: (4, 4) of the wanted grid.
+        resolution: R, cells per side of the wanted grid.
+
+    Returns:
+        (R, R, R) bool.
+
+    Example:
+        >>> half = Voxels(np.full((2, 2, 2), 0.5, np.float32), unit_cube_grid(2))
+        >>> nearest_cell(half, 0.5, unit_cube_grid(4), 4).shape
+        (4, 4, 4)
+    """
+    occupied = voxels.occupancy.astype(np.float32, copy=False) >= np.float32(threshold)
+    if same_grid(voxels, resolution, grid_to_object):
+        return occupied
+    steps = np.arange(resolution) + 0.5
+    centres = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    matrix = np.linalg.inv(voxels.grid_to_object) @ grid_to_object
+    # 1e-9 of a cell: a centre that lies on a border by rounding belongs to the upper cell.
+    index = np.floor(centres @ matrix[:3, :3].T + matrix[:3, 3] + 1e-9).astype(np.int64)
+    inside = ((index >= 0) & (index < occupied.shape[0])).all(axis=1)
+    result = np.zeros(resolution**3, dtype=np.bool_)
+    x, y, z = index[inside].T
+    result[inside] = occupied[x, y, z]
+    return result.reshape(resolution, resolution, resolution)
+
+
+def marching_cubes(voxels: Voxels, threshold: float) -> Mesh:
+    """marching-cubes-v1: the surface p = threshold, in the object frame, outward winding.
+
+    The grid is padded by one empty cell, a value sits at its cell's centre, the surface is
+    interpolated linearly, ambiguous cases are Lewiner's (scikit-image).
+
+    Raises:
+        Unscorable: No cell reaches the threshold.
+
+    Example:
+        >>> cube = np.zeros((4, 4, 4), np.float32)
+        >>> cube[1:3, 1:3, 1:3] = 1
+        >>> mesh = marching_cubes(Voxels(cube, np.eye(4)), 0.5)
+        >>> mesh.vertices.min().item(), mesh.vertices.max().item()
+        (1.0, 3.0)
+    """
+    from skimage.measure import marching_cubes as lewiner
+
+    padded = np.pad(voxels.occupancy.astype(np.float32, copy=False), 1)
+    if not float(padded.max()) > threshold or threshold <= 0:
+        raise Unscorable("empty", f"no cell is above the threshold {threshold:g}")
+    vertices, faces, _, _ = lewiner(padded, level=threshold)
+    # Index i of the padded grid is the centre of cell i - 1, at index coordinate i - 0.5.
+    cells = vertices.astype(np.float64) - 0.5
+    matrix = voxels.grid_to_object
+    points = cells @ matrix[:3, :3].T + matrix[:3, 3]
+    if np.linalg.det(matrix[:3, :3]) < 0:
+        faces = faces[:, ::-1]
+    return Mesh(points.astype(np.float32), np.ascontiguousarray(faces[:, ::-1], dtype=np.int32))

@@ -1,0 +1,146 @@
+"""Finding protocols and metrics by name; unknown names get the nearest known ones. Light."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from benchbench.core.errors import UsageError
+from benchbench.core.names import require
+from benchbench.protocols.specs import ProtocolSpec
+from benchbench.protocols.specs_surface import SURFACE_PROTOCOLS
+from benchbench.protocols.specs_voxels import VOXEL_PROTOCOLS
+
+# What the short names of `bench report --metric` mean, in order of preference.
+ALIASES: dict[str, tuple[tuple[str, str], ...]] = {
+    "iou": (("bench-iou-v1", "iou"),),
+    "chamfer": (("bench-surface-v1", "chamfer"), ("voxel-surface-v1", "chamfer")),
+    "fscore": (("bench-surface-v1", "fscore"), ("voxel-surface-v1", "fscore")),
+    "normals": (("bench-surface-v1", "normals"), ("voxel-surface-v1", "normals")),
+}
+
+
+@functools.cache
+def protocols() -> dict[str, ProtocolSpec]:
+    """All protocols by id, in the order in which they are listed.
+
+    Example:
+        >>> list(protocols())[:2]
+        ['bench-iou-v1', 'kato-iou-v1']
+    """
+    found: dict[str, ProtocolSpec] = {}
+    for spec in (*VOXEL_PROTOCOLS, *SURFACE_PROTOCOLS):
+        if spec.id in found:
+            raise AssertionError(f"two protocols are called {spec.id}")
+        found[spec.id] = spec
+    return found
+
+
+def get_protocol(name: str) -> ProtocolSpec:
+    """The protocol of that id.
+
+    Raises:
+        UsageError: There is none; the message offers the nearest ids.
+
+    Example:
+        >>> get_protocol("bench-iou-v1").metrics[0].name
+        'iou'
+    """
+    return protocols()[require(name, protocols(), "protocol")]
+
+
+def resolve_metric(text: str) -> tuple[tuple[str, str], ...]:
+    """What `--metric TEXT` asks for: (protocol id, metric) pairs in order of preference.
+
+    Args:
+        text: A short name ("iou", "chamfer", "fscore", "normals"), a protocol id (its primary
+            metric) or "protocol:metric".
+
+    Raises:
+        UsageError: Nothing has that name; the message offers the nearest names.
+
+    Example:
+        >>> resolve_metric("iou")
+        (('bench-iou-v1', 'iou'),)
+        >>> resolve_metric("r2n2-iou-v1:ap")
+        (('r2n2-iou-v1', 'ap'),)
+    """
+    if text in ALIASES:
+        return ALIASES[text]
+    name, _, metric = text.partition(":")
+    require(name, [*ALIASES, *protocols()], "metric")
+    if name in ALIASES:
+        raise UsageError(
+            f"'{name}' is a metric of its own, it has no part '{metric}'",
+            hint=f"--metric {name}, or --metric PROTOCOL:{metric}",
+        )
+    spec = protocols()[name]
+    if not metric:
+        return ((name, spec.metrics[0].name),)
+    require(metric, [m.name for m in spec.metrics], f"metric of {name}")
+    return ((name, metric),)
+
+
+def load_scorer(spec: ProtocolSpec) -> Callable[..., dict[str, float]]:
+    """The function `score(prediction, truth, key, settings) -> {metric: value}` of a protocol."""
+    module, _, function = spec.scorer.partition(":")
+    scorer: Callable[..., dict[str, float]] = getattr(importlib.import_module(module), function)
+    return scorer
+
+
+def unmet(spec: ProtocolSpec, has_mesh: bool, voxel_kinds: Iterable[str]) -> str | None:
+    """What a data set lacks for a protocol, in words, or None when nothing is lacking.
+
+    Args:
+        spec: The protocol.
+        has_mesh: The set holds meshes.
+        voxel_kinds: Names of the grids it holds.
+
+    Example:
+        >>> unmet(get_protocol("kato-iou-v1"), True, ["binvox"])
+        "voxel grids of kind 'kato'"
+    """
+    kinds = list(voxel_kinds)
+    need = spec.truth
+    if need == "mesh":
+        return None if has_mesh else "meshes"
+    if need == "voxels":
+        return None if kinds else "voxel grids"
+    if need == "mesh|voxels":
+        return None if has_mesh or kinds else "meshes or voxel grids"
+    kind = need.partition(":")[2]
+    return None if kind in kinds else f"voxel grids of kind '{kind}'"
+
+
+def default_protocols(
+    has_mesh: bool, voxel_kinds: Iterable[str], also: Iterable[str] = ()
+) -> list[str]:
+    """The protocols of a run when none is named.
+
+    The house's IoU and surface protocols (the latter to the surface of the voxels where the set
+    holds no meshes), then those of `also` (the baseline's own) which the set can serve.
+
+    Example:
+        >>> default_protocols(False, ["binvox"], ["kato-iou-v1"])
+        ['bench-iou-v1', 'voxel-surface-v1']
+    """
+    kinds = list(voxel_kinds)
+    wanted = ["bench-iou-v1", "bench-surface-v1" if has_mesh else "voxel-surface-v1", *also]
+    chosen = dict.fromkeys(wanted)
+    return [name for name in chosen if unmet(get_protocol(name), has_mesh, kinds) is None]
+
+
+def protocol_records() -> list[dict[str, Any]]:
+    """One light record per protocol, for `bench list`."""
+    return [
+        {
+            "id": spec.id,
+            "title": spec.title,
+            "paper": spec.paper,
+            "metrics": [metric.name for metric in spec.metrics],
+            "house": spec.house,
+        }
+        for spec in protocols().values()
+    ]

@@ -1,0 +1,401 @@
+"""Which results stand in one table, and what its cells, caption and notes are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchbench.core.errors import CheckError, InputError, MissingError
+from benchbench.core.files import read_json
+from benchbench.protocols.registry import get_protocol, resolve_metric
+from benchbench.protocols.specs import MetricSpec, ProtocolSpec
+
+KIND = "benchbench result"
+_HINT = "bench run --baseline kato --split test"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result file.
+
+    Attributes:
+        path: The file.
+        content: What it holds.
+        named: The user named this very one; it must not be left out silently.
+    """
+
+    path: Path
+    content: dict[str, Any]
+    named: bool = False
+
+    @property
+    def baseline(self) -> str:
+        """Id of the method."""
+        return str(self.content["baseline"]["id"])
+
+    @property
+    def where(self) -> tuple[Any, ...]:
+        """Data set content, split content and selection: equal for results that compare."""
+        dataset, selection = self.content["dataset"], self.content["selection"]
+        return (
+            dataset["id"], dataset["identity"], dataset["split"], dataset["split_hash"],
+            tuple(selection["classes"] or ()), selection["limit"],
+        )  # fmt: skip
+
+    @property
+    def views(self) -> str:
+        """ "all", "none", or which."""
+        return str(self.content["selection"]["views"])
+
+
+@dataclass
+class Row:
+    """One run in a table; values are as reported (after the reporting factor).
+
+    Attributes:
+        label: Short name, unique in the table.
+        caption: Which weights, what the method was given.
+        cells: By synset; None where the run has no object of the class.
+        mean_over_classes: The macro mean.
+        mean_over_objects: The micro mean.
+        failed: Items that got the penalty.
+        items: All items.
+        complete: False for a run on a part of the split.
+        ceiling: The method was given the truth: never marked as best.
+        run: Folder or file.
+    """
+
+    label: str
+    caption: str
+    cells: dict[str, float | None]
+    mean_over_classes: float
+    mean_over_objects: float
+    failed: int
+    items: int
+    complete: bool
+    ceiling: bool
+    run: str
+
+
+@dataclass
+class Table:
+    """Rows that may be compared.
+
+    Attributes:
+        protocol: Of all rows.
+        metric: Of all rows.
+        dataset: The `dataset` part of the results.
+        classes: (synset, name) of the columns.
+        objects: Their number.
+        views: In words.
+        truth_grid: Kind of grid that stood for the truth, or None.
+        rows: One per run.
+        best: (row, column) pairs to be marked; column is a synset or the name of a mean.
+    """
+
+    protocol: ProtocolSpec
+    metric: MetricSpec
+    dataset: dict[str, Any]
+    classes: list[tuple[str, str]]
+    objects: int
+    views: str
+    truth_grid: str | None
+    rows: list[Row]
+    best: set[tuple[int, str]] = field(default_factory=set)
+
+    @property
+    def direction(self) -> str:
+        """In words."""
+        return "higher is better" if self.metric.higher_is_better else "lower is better"
+
+    def caption(self) -> list[str]:
+        """Lines that say what the numbers mean."""
+        p, m, d = self.protocol, self.metric, self.dataset
+        factor = f", x{m.factor:g}" if m.factor != 1 and f"x{m.factor:g}" not in m.unit else ""
+        truth = f"; truth: the set's '{self.truth_grid}' voxels" if self.truth_grid else ""
+        if p.conversion_truth and self.truth_grid and p.truth == "voxels":
+            truth += f", surface by {p.conversion_truth}"
+        return [
+            f"{m.title} ({p.id}:{m.name}) = {m.formula}; {m.unit}{factor}; {self.direction}",
+            f"{d['id']}@{d['identity'][:8]}, split {d['split']} of {d['split_name']}"
+            f"@{d['split_hash'][:8]}, {self.objects} objects, {self.views}{truth}",
+        ]
+
+
+def find_results(places: Sequence[Path]) -> list[Result]:
+    """Results in files, run folders and folders of runs.
+
+    Args:
+        places: What the user named; nothing means `./runs`.
+
+    Raises:
+        MissingError: There is none.
+        InputError: A named file is no result.
+    """
+    found: list[Result] = []
+    for place in places or [Path("runs")]:
+        if place.is_file():
+            found.append(_read(place, named=True))
+        elif (place / "result.json").is_file():
+            found.append(_read(place / "result.json", named=True))
+        elif place.is_dir():
+            found += [
+                result
+                for file in sorted(_files(place))
+                if (result := _read_if_result(file)) is not None
+            ]
+        elif places:
+            raise MissingError(f"there is no '{place}'", hint=_HINT)
+    unique = list({result.path.resolve(): result for result in found}.values())
+    if not unique:
+        names = ", ".join(f"'{place}'" for place in places) or "'runs'"
+        raise MissingError(f"no results in {names}", hint=_HINT)
+    return unique
+
+
+def _files(place: Path) -> Iterable[Path]:
+    skip = {"predictions", "scores"}
+    for folder, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if name not in skip)
+        yield from (Path(folder) / name for name in files if name.endswith(".json"))
+
+
+def _read_if_result(file: Path) -> Result | None:
+    if file.name == "result.json":
+        return _read(file, named=False)
+    try:
+        content = read_json(file)
+    except (InputError, OSError):
+        return None
+    ours = isinstance(content, dict) and content.get("kind") == KIND
+    return _read(file, named=False) if ours else None
+
+
+def _read(file: Path, named: bool) -> Result:
+    content = read_json(file)
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise InputError(f"'{file}' is no result file", hint=_HINT)
+    if content.get("schema") != 1:
+        raise InputError(f"'{file}' has schema {content.get('schema')}, this version reads 1")
+    result = Result(file, content, named)
+    try:
+        hash(result.where)
+        _ = (result.baseline, result.views, content["protocols"].items(), content["complete"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"'{file}' lacks what a result holds ({error})") from error
+    return result
+
+
+def build_tables(
+    results: Sequence[Result],
+    metric: str,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    partial: bool = False,
+) -> tuple[list[Table], list[str]]:
+    """One table per data set, split and views; results that do not compare never meet.
+
+    Args:
+        results: From `find_results`.
+        metric: As typed: "iou", "chamfer", a protocol, or "protocol:metric".
+        dataset: Only this one ("shapes13" also finds "shapes13-demo").
+        split: Only this one.
+        partial: Take runs on a part of the split too, each in a table of their own kind.
+
+    Returns:
+        Tables, and remarks about what was left out.
+
+    Raises:
+        UsageError: Unknown metric.
+        MissingError: Nothing fits.
+        CheckError: The runs that were named do not compare.
+    """
+    choices = resolve_metric(metric)
+    chosen = [r for r in results if _fits(r, results, dataset, split)]
+    remarks = []
+    if not partial:
+        left = [r for r in chosen if not r.content["complete"]]
+        chosen = [r for r in chosen if r.content["complete"]]
+        remarks += [
+            f"left out: '{r.path.parent}' is not complete "
+            f"({'; '.join(r.content.get('incomplete_because', []))}); --partial shows it"
+            for r in left
+        ]
+    scored = [(r, name) for r in chosen if (name := _protocol(r, choices)) is not None]
+    remarks += [
+        f"left out: '{r.path.parent}' was not scored under {' or '.join(p for p, _ in choices)}; "
+        f"bench score '{r.path.parent}' --protocol {choices[0][0]}"
+        for r in chosen
+        if _protocol(r, choices) is None
+    ]
+    if not scored:
+        raise MissingError(
+            f"no result has the metric '{metric}'"
+            + (f" on '{dataset}'" if dataset else "")
+            + (f"; {remarks[0]}" if remarks else ""),
+            hint=_HINT,
+        )
+    _refuse_mixture([(r, p) for r, p in scored if r.named], metric)
+    groups: dict[tuple[Any, ...], list[Result]] = {}
+    for result, name in scored:
+        groups.setdefault((*result.where, name), []).append(result)
+    tables = []
+    for key, members in groups.items():
+        spec = get_protocol(key[-1])
+        wanted = next(m for p, m in choices if p == spec.id)
+        for batch in _by_views(members, spec):
+            tables.append(_table(batch, spec, spec.metric(wanted)))
+    return tables, remarks
+
+
+def _fits(
+    result: Result, results: Sequence[Result], dataset: str | None, split: str | None
+) -> bool:
+    found = result.content["dataset"]
+    if split is not None and found["split"] != split:
+        return False
+    if dataset is None or found["id"] == dataset:
+        return True
+    # The name of a set also stands for its demo, where nothing else of that name is there.
+    exact = any(r.content["dataset"]["id"] == dataset for r in results)
+    return not exact and found["id"] == f"{dataset}-demo"
+
+
+def _protocol(result: Result, choices: Sequence[tuple[str, str]]) -> str | None:
+    return next((p for p, _ in choices if p in result.content["protocols"]), None)
+
+
+def _refuse_mixture(named: Sequence[tuple[Result, str]], metric: str) -> None:
+    """Runs that were named one by one must fit into one table."""
+    for kind, values, hint in (
+        (
+            "data sets or splits",
+            {r.where: f"'{r.path.parent}' ({_place(r)})" for r, _ in named},
+            f"bench report --metric {metric} --dataset {named[0][0].where[0]}" if named else "",
+        ),
+        (
+            "protocols",
+            {p: f"'{r.path.parent}' ({p})" for r, p in named},
+            f"bench report --metric {named[0][1]} RUN..." if named else "",
+        ),
+    ):
+        if len(values) > 1:
+            raise CheckError(
+                f"these runs are of different {kind} and never share a table: "
+                + ", ".join(values.values()),
+                hint=hint,
+            )
+    views = {r.views: r for r, p in named if r.views != "none" and get_protocol(p).views != "first"}
+    if len(views) > 1:
+        raise CheckError(
+            "these runs looked at different views and never share a table: "
+            + ", ".join(f"'{r.path.parent}' ({v})" for v, r in views.items()),
+            hint=f"bench report --metric {metric}, for a table each",
+        )
+
+
+def _place(result: Result) -> str:
+    d = result.content["dataset"]
+    part = f"{d['id']}@{d['identity'][:8]} {d['split']}@{d['split_hash'][:8]}"
+    return part if result.content["complete"] else part + " in part"
+
+
+def _by_views(members: Sequence[Result], spec: ProtocolSpec) -> list[list[Result]]:
+    """Splits results by the views they looked at; those that look at none join every table."""
+    if spec.views == "first":
+        return [list(members)]
+    kinds = list(dict.fromkeys(r.views for r in members if r.views != "none"))
+    if not kinds:
+        return [list(members)]
+    return [[r for r in members if r.views in (kind, "none")] for kind in kinds]
+
+
+def _table(members: Sequence[Result], spec: ProtocolSpec, metric: MetricSpec) -> Table:
+    rows = [_row(r, spec, metric) for r in members]
+    _tell_apart(rows, members)
+    first = members[0].content
+    present = {s for r in members for s in r.content["protocols"][spec.id]["per_class"]}
+    classes = [(s, n) for s, n in first["dataset"]["classes"] if s in present]
+    looking = next((r for r in members if r.views != "none"), members[0])
+    table = Table(
+        spec,
+        metric,
+        first["dataset"],
+        classes,
+        max(int(r.content["protocols"][spec.id]["objects"]) for r in members),
+        _views_in_words(looking, spec),
+        first["protocols"][spec.id].get("truth_grid"),
+        rows,
+    )
+    table.best = best_cells(table)
+    return table
+
+
+def _views_in_words(result: Result, spec: ProtocolSpec) -> str:
+    selection = result.content["selection"]
+    if result.views == "none":
+        return "no pictures"
+    if spec.views == "first":
+        return "view 0"
+    if result.views == "all":
+        return f"all {selection['views_of_set']} views"
+    if result.views.isdigit() and result.content["baseline"].get("takes") != "unknown":
+        return f"the first {result.views} of {selection['views_of_set']} views"
+    return f"views {result.views} of {selection['views_of_set']}"
+
+
+def _row(result: Result, spec: ProtocolSpec, metric: MetricSpec) -> Row:
+    summary = result.content["protocols"][spec.id]
+    name, factor = metric.name, metric.factor
+    return Row(
+        label=result.baseline,
+        caption=str(result.content["baseline"].get("caption", "")),
+        cells={s: row["metrics"][name] * factor for s, row in summary["per_class"].items()},
+        mean_over_classes=summary["mean_over_classes"][name] * factor,
+        mean_over_objects=summary["mean_over_objects"][name] * factor,
+        failed=int(summary["items"]) - int(summary["ok"]),
+        items=int(summary["items"]),
+        complete=bool(result.content["complete"]),
+        ceiling=result.content["baseline"].get("takes") == "truth",
+        run=str(result.path.parent if result.path.name == "result.json" else result.path),
+    )
+
+
+def _tell_apart(rows: list[Row], members: Sequence[Result]) -> None:
+    labels = [row.label for row in rows]
+    for row, result in zip(rows, members, strict=True):
+        if labels.count(row.label) > 1:
+            row.label += f" {str(result.content['hash'])[:6]}"
+        if not row.complete:
+            row.label += " (part)"
+
+
+def best_cells(table: Table) -> set[tuple[int, str]]:
+    """Cells with the best printed value of their column, where at least two methods compete."""
+    rivals = [n for n, row in enumerate(table.rows) if not row.ceiling]
+    best: set[tuple[int, str]] = set()
+    if len(rivals) < 2:
+        return best
+    for column in [*(s for s, _ in table.classes), "mean over classes", "mean over objects"]:
+        values = {
+            n: round(value, table.metric.decimals)
+            for n in rivals
+            if (value := cell(table.rows[n], column)) is not None
+        }
+        if values:
+            top = (max if table.metric.higher_is_better else min)(values.values())
+            best |= {(n, column) for n, value in values.items() if value == top}
+    return best
+
+
+def cell(row: Row, column: str) -> float | None:
+    """Value of a column: a synset, "mean over classes" or "mean over objects"."""
+    if column == "mean over classes":
+        return row.mean_over_classes
+    if column == "mean over objects":
+        return row.mean_over_objects
+    return row.cells.get(column)

@@ -117,5 +117,4 @@ def _encode_rendering(name: str, record: ObjectRecord, columns: dict[str, Array]
     world = np.asarray(cameras.world_to_camera, np.float64)
     columns[f"{group}/world_to_camera"] = world.reshape(views, 4, 4)
     columns[f"{group}/intrinsics"] = np.asarray(cameras.intrinsics, np.float64).reshape(views, 3, 3)
-    parameters = np.asarray(cameras.parameters, np.float64)
-    columns[f"{group}/parameters"] = parameters.reshape(views, parameters.size // max(1, views))
+    columns[f"{group}/parameters"] = np.asarray(cameras.parameters, np.float64)

@@ -100,9 +100,7 @@ def decode_picture(box: Iterable[int], data: bytes, height: int, width: int) -> 
     if size == 0:
         return image
     if top + rows > height or left + columns > width:
-        raise InputError(
-            f"a stored picture's box {top, left, rows, columns} leaves {height, width}"
-        )
+        raise InputError(f"a stored box {top, left, rows, columns} leaves the picture")
     inflate = zlib.decompressobj()
     try:
         raw = inflate.decompress(data, size + 1)  # never more, whatever the stream claims

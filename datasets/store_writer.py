@@ -379,7 +379,7 @@ class StoreWriter:
             total = int(offset[-1])
             target = file.create_dataset(name, (total, *self._tail(name)), self._dtype(name))
             written = 0
-            step = _COPY // (math.prod(self._tail(name)) * target.dtype.itemsize)
+            step = _COPY // max(1, math.prod(self._tail(name)) * target.dtype.itemsize)
             for number, first, after in runs:
                 start, stop = int(offsets[number][first]), int(offsets[number][after])
                 for begin in range(start, stop, step):

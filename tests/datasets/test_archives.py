@@ -1,0 +1,185 @@
+"""Archives: honest ones read whole, hostile ones refused by name."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchbench.core.errors import InputError
+from benchbench.datasets.archives import Limits, read_archive, read_npz, safe_name
+
+FILES = [("a/b.txt", b"hello"), ("a/c.bin", bytes(range(256)) * 40), ("d.txt", b"")]
+
+
+def tar_bytes(entries: list, compress: bool = True) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz" if compress else "w") as tar:
+        for entry in entries:
+            info = entry if isinstance(entry, tarfile.TarInfo) else tarfile.TarInfo(entry[0])
+            body = b"" if isinstance(entry, tarfile.TarInfo) else entry[1]
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    return stream.getvalue()
+
+
+def zip_bytes(entries: list) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in entries:
+            archive.writestr(name, body)
+    return stream.getvalue()
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def put(tmp_path: Path, data: bytes) -> Path:
+    path = tmp_path / "x.archive"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("form", ["tgz", "tar", "zip"])
+def test_honest_archives(tmp_path: Path, form: str) -> None:
+    data = zip_bytes(FILES) if form == "zip" else tar_bytes(FILES, form == "tgz")
+    path = put(tmp_path, data)
+    assert [(m.name, m.data) for m in read_archive(path)] == FILES
+    some = [m.data for m in read_archive(path, want=lambda name: name == "d.txt")]
+    assert some == [b"", b"", b""]
+
+
+def test_folders_have_no_data(tmp_path: Path) -> None:
+    path = put(tmp_path, tar_bytes([special("./top/", tarfile.DIRTYPE), ("./top/a", b"1")]))
+    assert [(m.name, m.data) for m in read_archive(path)] == [("top", None), ("top/a", b"1")]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "a\\..\\x", "C:/x", "a/\0b"])
+def test_escaping_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="unsafe path"):
+        safe_name(name, "x.tgz")
+    if "\0" in name:
+        return  # neither format can hold it
+    for data in (tar_bytes([(name, b"1")]), zip_bytes([(name, b"1")])):
+        with pytest.raises(InputError, match="unsafe path"):
+            list(read_archive(put(tmp_path, data)))
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+)
+def test_links_and_devices_in_tar(tmp_path: Path, kind: bytes) -> None:
+    path = put(tmp_path, tar_bytes([special("a", kind, "/etc/passwd")]))
+    with pytest.raises(InputError, match="link or special"):
+        list(read_archive(path))
+
+
+def test_links_in_zip(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        info = zipfile.ZipInfo("a")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(InputError, match="link or special"):
+        list(read_archive(put(tmp_path, stream.getvalue())))
+
+
+@pytest.mark.parametrize("form", ["tgz", "zip"])
+def test_bombs(tmp_path: Path, form: str) -> None:
+    zeros = [("zeros", bytes(1 << 22))]
+    path = put(tmp_path, zip_bytes(zeros) if form == "zip" else tar_bytes(zeros))
+    with pytest.raises(InputError, match="refused"):
+        list(read_archive(path, Limits(slack_bytes=1 << 20)))
+    with pytest.raises(InputError, match="claims"):
+        list(read_archive(path, Limits(member_bytes=1 << 20)))
+    with pytest.raises(InputError, match="more than 1000 bytes"):
+        list(read_archive(path, Limits(total_bytes=1000)))
+    many = [(str(n), b"") for n in range(50)]
+    path = put(tmp_path, zip_bytes(many) if form == "zip" else tar_bytes(many))
+    with pytest.raises(InputError, match="more than 40 members"):
+        list(read_archive(path, Limits(members=40)))
+
+
+def test_bomb_in_a_header(tmp_path: Path) -> None:
+    # The size of a pax header is believed by tarfile; the counting stream stops it.
+    info = special("x", tarfile.XHDTYPE)
+    raw = bytearray(tarfile.TarInfo("x").tobuf())
+    info.size = 1 << 30
+    raw = info.tobuf() + bytes(1 << 22)
+    path = put(tmp_path, gzip.compress(bytes(raw)))
+    with pytest.raises(InputError):
+        list(read_archive(path, Limits(slack_bytes=1 << 20)))
+
+
+@pytest.mark.parametrize("form", ["tgz", "tar", "zip"])
+def test_truncation(tmp_path: Path, form: str) -> None:
+    data = zip_bytes(FILES) if form == "zip" else tar_bytes(FILES, form == "tgz")
+    shortest = {"tgz": 1, "tar": 1024, "zip": 1}[form]
+    end = len(data)
+    if form == "tar":  # only padding lies behind the closing blocks
+        end = len(data.rstrip(b"\0")) // 512 * 512 + 512
+    for length in sorted({*range(shortest, end, max(1, end // 60)), end - 1}):
+        with pytest.raises(InputError, match=r"x\.archive"):
+            list(read_archive(put(tmp_path, data[:length])))
+
+
+def test_flipped_bytes_in_gzip(tmp_path: Path) -> None:
+    data = bytearray(tar_bytes(FILES))
+    for place in range(10, len(data)):  # the first ten hold a date and flags nobody checks
+        data[place] ^= 0x55
+        with pytest.raises(InputError):
+            list(read_archive(put(tmp_path, bytes(data))))
+        data[place] ^= 0x55
+
+
+def test_something_else(tmp_path: Path) -> None:
+    for data in (b"", b"<html>gone</html>", b"x" * 2000):
+        with pytest.raises(InputError, match="no tar"):
+            list(read_archive(put(tmp_path, data)))
+
+
+def npz_bytes(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def test_npz(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.asfortranarray(np.eye(3)), "c": np.int8(3)}
+    for source in (npz_bytes(**arrays), put(tmp_path, npz_bytes(**arrays))):
+        found = read_npz(source)
+        assert set(found) == set(arrays)
+        for name, array in arrays.items():
+            assert np.array_equal(found[name], array)
+    found["a"][0, 0] = 5  # arrays are writable
+
+
+def test_npz_with_objects_is_refused() -> None:
+    stream = io.BytesIO()
+    np.savez(stream, a=np.array([{"x": 1}], dtype=object))
+    with pytest.raises(InputError, match="pickle"):
+        read_npz(stream.getvalue())
+
+
+def test_npz_that_lies_about_its_shape() -> None:
+    stream = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    archive = zip_bytes([("a.npy", stream.getvalue() + b"12345678")])
+    with pytest.raises(InputError, match="do not fit"):
+        read_npz(archive)
+
+
+def test_npz_that_is_none(tmp_path: Path) -> None:
+    for data in (b"", b"rubbish", npz_bytes(a=np.eye(3))[:50], zip_bytes([("a.npy", b"no")])):
+        with pytest.raises(InputError):
+            read_npz(data)

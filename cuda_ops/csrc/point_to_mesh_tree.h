@@ -29,11 +29,37 @@ struct alignas(64) FaceBlock {
 struct alignas(64) BoxNode {
     float low[3][kChildren], high[3][kChildren];
     int32_t child[kChildren];  // index of a node, or ~index of a block
-    int32_t invalid[kChildren];  // lane without a child: kNoBox, else 0
+    int32_t lane[kChildren];   // 0..15, or kNoBox where there is no child
+    uint32_t lanes;            // one bit per child
 };
 
+constexpr int kDeepest = 12;  // levels; 8 * 16^8 > 2^31 faces
 constexpr int32_t kNoBox = std::numeric_limits<int32_t>::max();
 constexpr int32_t kInfinity = 0x7f800000;  // bits of a single precision infinity
+
+// Lanes whose value is at most the one with these bits.
+inline uint32_t at_most(HalfFloats values, int32_t bound_bits) {
+    float bound;
+    std::memcpy(&bound, &bound_bits, sizeof bound);
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+    return _mm256_cmp_ps_mask((__m256)values, _mm256_set1_ps(bound), _CMP_LE_OQ);
+#elif defined(__AVX__)
+    return uint32_t(_mm_movemask_ps(_mm_cmple_ps((__m128)values, _mm_set1_ps(bound))));
+#else
+    uint32_t lanes = 0;
+    for (int l = 0; l < kHalf; l++) lanes |= uint32_t(values[l] <= bound) << l;
+    return lanes;
+#endif
+}
+
+inline int32_t lowest_lane(Ints values) {
+    typedef int32_t Four __attribute__((vector_size(16)));
+    Four part[kWidth / 4];
+    std::memcpy(part, &values, sizeof values);
+    for (int i = 1; i < kWidth / 4; i++) part[0] = part[i] < part[0] ? part[i] : part[0];
+    const Four f = part[0];
+    return std::min(std::min(f[0], f[1]), std::min(f[2], f[3]));
+}
 
 struct Best {
     int32_t bits;  // squared distance in single precision; non-negative floats sort as integers
@@ -60,9 +86,28 @@ class FaceTree {
     Best nearest(const float* point) const {
         Best best{kInfinity, kNoBox};
         const Query query = make_query(point);
-        // Down to the nearest box first: the bound it gives prunes most of the rest.
-        visit(0, query, best);
-        return best;
+        Frame frames[kDeepest];
+        Frame* frame = frames;
+        open(0, query, *frame);
+        // Down to the nearest box first: the bound it gives spares most of the rest.
+        for (int lane = frame->next;;) {
+            frame->left &= ~(1u << lane);
+            const int32_t child = frame->node->child[lane];
+            if (child >= 0) {
+                open(child, query, *++frame);
+                lane = frame->next;
+                continue;
+            }
+            test(blocks_[size_t(~child)], query, best);
+            uint32_t lanes;
+            while ((lanes = worth(*frame, best)) == 0)
+                if (frame-- == frames) return best;
+            lane = __builtin_ctz(lanes);
+            for (lanes &= lanes - 1; lanes; lanes &= lanes - 1) {
+                const int other = __builtin_ctz(lanes);
+                if (frame->keys[other] < frame->keys[lane]) lane = other;
+            }
+        }
     }
 
   private:
@@ -124,11 +169,12 @@ class FaceTree {
             box.high[d] = -box.low[d];
         }
         BoxNode node;
+        node.lanes = (1u << parts) - 1;
         for (int i = 0; i < kChildren; i++) {
             Box inner;
             std::memset(&inner, 0, sizeof inner);
             node.child[i] = 0;
-            node.invalid[i] = i < parts ? 0 : kNoBox;
+            node.lane[i] = i < parts ? i : kNoBox;
             if (i < parts) {
                 node.child[i] = build(vertices, faces, edge[i], edge[i + 1], inner);
                 for (int d = 0; d < 3; d++) {
@@ -215,10 +261,20 @@ class FaceTree {
         return ~index;
     }
 
+    // An opened node: what is known about its children and which of them are still to be visited.
+    struct Frame {
+        alignas(64) int32_t keys[kChildren];
+        const BoxNode* node;
+        uint32_t left;
+        int next;
+    };
+
     // Lower bounds of the squared distances to the 16 boxes as sortable integers, with the lane in
     // the lowest 4 bits. The bound is taken down by at least 49 units in the last place, which
     // covers the rounding of its eight operations many times over.
-    static void bounds(const BoxNode& node, const Query& query, int32_t* keys) {
+    void open(int32_t index, const Query& query, Frame& frame) const {
+        const BoxNode& node = nodes_[size_t(index)];
+        Ints lowest = splat(kNoBox);
         for (int i = 0; i < kChildren; i += kWidth) {
             Floats sum = Floats{};
             for (int d = 0; d < 3; d++) {
@@ -232,32 +288,25 @@ class FaceTree {
             std::memcpy(&key, &sum, sizeof key);
             key = key - 64;
             key = key > 0 ? key : Ints{};
-            int32_t lane[kWidth];
-            for (int l = 0; l < kWidth; l++) lane[l] = i + l;
-            store(keys + i, ((key & ~15) | load(lane)) | load(node.invalid + i));
+            key = (key & ~15) | load(node.lane + i);
+            store(frame.keys + i, key);
+            lowest = key < lowest ? key : lowest;
         }
+        frame.node = &node;
+        frame.left = node.lanes;
+        frame.next = lowest_lane(lowest) & 15;
     }
 
-    void visit(int32_t index, const Query& query, Best& best) const {
-        alignas(64) int32_t keys[kChildren];
-        const BoxNode& node = nodes_[size_t(index)];
-        bounds(node, query, keys);
-        for (;;) {
-            int32_t nearest = kNoBox;
-            for (int i = 0; i < kChildren; i++) nearest = std::min(nearest, keys[i]);
-            if ((nearest & ~15) > best.bits || nearest == kNoBox) return;
-            const int lane = nearest & 15;
-            keys[lane] = kNoBox;
-            const int32_t child = node.child[lane];
-            if (child < 0)
-                test(blocks_[size_t(~child)], query, best);
-            else
-                visit(child, query, best);
-        }
+    // The children whose box may hold something as near as `best`.
+    static uint32_t worth(const Frame& frame, const Best& best) {
+        uint32_t lanes = 0;
+        const Ints bound = splat(best.bits | 15);
+        for (int i = 0; i < kChildren; i += kWidth)
+            lanes |= bits(less(bound, load(frame.keys + i))) << i;
+        return frame.left & ~lanes;
     }
 
     static void test(const FaceBlock& block, const Query& query, Best& best) {
-        alignas(64) int32_t found[kLeafFaces];
         for (int i = 0; i < kLeafFaces; i += kHalf) {
             const auto term = [&](int which) {
                 Doubles value;
@@ -267,15 +316,15 @@ class FaceTree {
             const Doubles exact = triangle_distance2<Doubles>(query.exact[0], query.exact[1],
                                                               query.exact[2], term);
             const HalfFloats rounded = __builtin_convertvector(exact, HalfFloats);
-            std::memcpy(found + i, &rounded, sizeof rounded);
+            alignas(32) int32_t found[kHalf];
+            std::memcpy(found, &rounded, sizeof rounded);
+            for (uint32_t lanes = at_most(rounded, best.bits); lanes; lanes &= lanes - 1) {
+                const int lane = __builtin_ctz(lanes);
+                const int32_t face = block.face[i + lane];
+                if (found[lane] < best.bits || (found[lane] == best.bits && face < best.face))
+                    best = Best{found[lane], face};
+            }
         }
-        int32_t nearest = kNoBox;
-        for (int i = 0; i < kLeafFaces; i++) nearest = std::min(nearest, found[i]);
-        if (nearest > best.bits) return;
-        int lane = 0;
-        while (found[lane] != nearest) lane++;
-        if (nearest < best.bits || block.face[lane] < best.face)
-            best = Best{nearest, block.face[lane]};
     }
 };
 

@@ -174,7 +174,7 @@ def _self_check() -> Finding:
 
 
 def _data(root: Path) -> list[Finding]:
-    from benchbench.datasets.registry import prepared
+    from benchbench.datasets.registry import dataset_names, sidecars
 
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(existing).free / 2**30
@@ -187,7 +187,7 @@ def _data(root: Path) -> list[Finding]:
             "export BENCH_HOME=DIR",
         )
     ]
-    found = prepared(root)
+    found = [str(item["id"]) for name in dataset_names() for item in sidecars(name, root)]
     for name in found:
         findings.append(Finding(f"data set {name}", "ok", str(root / f"{name}.h5")))
     if not found:

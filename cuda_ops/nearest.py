@@ -193,7 +193,7 @@ def _backward(
         None if target_grad is None else target_index.data_ptr(),
         library.pointer(source_grad), library.pointer(target_grad),
     ]  # fmt: skip
-    types = _BACKWARD_CPU
+    types: tuple[type, ...] = _BACKWARD_CPU
     kept: list[Tensor] = []
     if source.is_cuda:
         # Sorted by neighbour, each point's pulls lie side by side in order of index.

@@ -27,6 +27,7 @@ constexpr int kWidth = 4;
 
 typedef float Floats __attribute__((vector_size(4 * kWidth)));
 typedef int32_t Ints __attribute__((vector_size(4 * kWidth)));
+typedef uint32_t Words __attribute__((vector_size(4 * kWidth)));
 
 inline Floats load(const float* from) {
   Floats v;

@@ -26,14 +26,24 @@ struct Item {
   Tree source_tree, target_tree;
 };
 
-// Measured crossover: a pair costs about 0.1 ns, a point in a tree about 25 ns.
-bool prefer_tree(int64_t n, int64_t m, bool two_ways) {
-  const double pairs = static_cast<double>(n) * static_cast<double>(m) * (two_ways ? 2 : 1);
-  return pairs > 256.0 * static_cast<double>(n + m);
+// Measured on one core (ns): a pair costs 0.06, 0.11, 0.3 by width of the vectors, a point that is
+// put into a tree and looked up 37, 45, 72.
+constexpr double kPairCost = kWidth == 16 ? 0.06 : kWidth == 8 ? 0.11 : 0.3;
+constexpr double kPointCost = kWidth == 16 ? 37 : kWidth == 8 ? 45 : 72;
+
+double brute_force_cost(const Item& item) {
+  const double pairs = static_cast<double>(item.n) * static_cast<double>(item.m);
+  return kPairCost * (item.target_distance != nullptr ? 2 * pairs : pairs);
 }
 
-// What neither path can find: distances that overflow, points with NaN or infinity. A candidate
-// whose distance is NaN is skipped; with no other the answer is (NaN, -1).
+double tree_cost(const Item& item) { return kPointCost * static_cast<double>(item.n + item.m); }
+
+// A thread that is woken for less than this (ns) costs more than it brings, and on a busy machine
+// a barrier can cost milliseconds.
+constexpr double kWorthAThread = 30000;
+
+// For a point that has no target at a finite distance: the first one whose distance overflows, or
+// (NaN, -1) where every distance is NaN.
 void settle(const float* p, const float* targets, int64_t m, float* distance, int64_t* index) {
   *distance = NAN;
   *index = -1;
@@ -41,11 +51,10 @@ void settle(const float* p, const float* targets, int64_t m, float* distance, in
   for (int64_t j = 0; j < m; ++j) {
     const float* t = targets + 3 * j;
     const float d = squared_distance(p[0], p[1], p[2], t[0], t[1], t[2]);
-    if (*index < 0 ? !std::isnan(d) : d < *distance) {
-      *distance = d;
-      *index = j;
-      if (!(d < INFINITY)) return;  // only called when nothing finite exists
-    }
+    if (std::isnan(d)) continue;
+    *distance = d;
+    *index = j;
+    return;
   }
 }
 
@@ -72,9 +81,8 @@ void search_blocks(const Tree& from, const Tree& to, int64_t first, int64_t last
 }
 
 // Points that are in no tree, and those whose nearest is at no finite distance.
-void finish_tree(const float* points, int64_t n, const Tree& own, const Tree& other,
-                 const float* targets, int64_t m, float* distance, int64_t* index) {
-  (void)other;
+void finish_tree(const float* points, int64_t n, const Tree& own, const float* targets, int64_t m,
+                 float* distance, int64_t* index) {
   if (own.count < n) {
     for (int64_t i = 0; i < n; ++i) {
       if (!finite3(points + 3 * i)) distance[i] = INFINITY;
@@ -147,11 +155,11 @@ int solve(Item* items, int64_t count, int threads) {
 #pragma omp for schedule(static, 1) nowait
       for (int side = 0; side < 2; ++side) {
         if (side == 0) {
-          finish_tree(item.source, item.n, item.source_tree, item.target_tree, item.target,
-                      item.m, item.source_distance, item.source_index);
+          finish_tree(item.source, item.n, item.source_tree, item.target, item.m,
+                      item.source_distance, item.source_index);
         } else if (two_ways) {
-          finish_tree(item.target, item.m, item.target_tree, item.source_tree, item.source,
-                      item.n, item.target_distance, item.target_index);
+          finish_tree(item.target, item.m, item.target_tree, item.source, item.n,
+                      item.target_distance, item.target_index);
         }
       }
     }
@@ -190,10 +198,16 @@ extern "C" BENCH_API int bench_nearest(const float* source, const float* target,
     item.source_index = source_index + n * b;
     item.target_distance = two_ways ? target_distance + m * b : nullptr;
     item.target_index = two_ways ? target_index + m * b : nullptr;
-    item.use_tree = method == kAuto ? prefer_tree(item.n, item.m, two_ways) : method == kTree;
+    item.use_tree = method == kTree;
+    if (method == kAuto) item.use_tree = tree_cost(item) < brute_force_cost(item);
     pad(item.source_distance, item.source_index, item.n, n);
     if (two_ways) pad(item.target_distance, item.target_index, item.m, m);
   }
+  double cost = 0;
+  for (int64_t b = 0; b < batch; ++b) {
+    cost += items[b].use_tree ? tree_cost(items[b]) : brute_force_cost(items[b]);
+  }
+  threads = std::max(1, std::min(threads, static_cast<int>(std::min(cost / kWorthAThread, 1e6))));
   int code = kDone;
   if (batch < 2 * threads) {  // the threads share every item
     code = solve(items, batch, threads);
@@ -219,7 +233,8 @@ extern "C" BENCH_API int bench_nearest_backward(
     int threads) {
   using namespace bench;
   // (batch, side): the side's own distances first, then what the other side's points pull.
-#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
+#pragma omp parallel for num_threads(threads) if (threads > 1 && batch * (n + m) > 8192) \
+    schedule(dynamic)
   for (int64_t task = 0; task < 2 * batch; ++task) {
     const int64_t b = task / 2;
     const bool first = task % 2 == 0;

@@ -71,8 +71,6 @@ inline void visit(const Block& query, const Boxes& boxes, int slot, const Block&
     const Floats gz = gap(z, z, lo_z, hi_z);
     const Floats bound = gx * gx + gy * gy + gz * gz;
     if (!bits(either(less(bound, best), both(equal(bound, best), less(first, id))))) continue;
-    const Floats before = best;
-    const Ints before_id = id;
 #pragma GCC unroll 16
     for (int t = 0; t < kLeaf; ++t) {
       const Floats d = squared_distance(x, y, z, splat(target.x[t]), splat(target.y[t]),
@@ -82,8 +80,6 @@ inline void visit(const Block& query, const Boxes& boxes, int slot, const Block&
       best = minimum(d, best);
       id = select(nearer_here, j, id);
     }
-    (void)before_id;
-    (void)before;
     store(found.distance + at, best);
     store(found.id + at, id);
     changed = true;

@@ -80,31 +80,32 @@ struct Arena {
 };
 
 // Distance along the Hilbert curve (J. Skilling, "Programming the Hilbert curve", AIP Conf.
-// Proc. 707, 2004), written with masks so that the compiler makes it a vector loop.
-inline uint32_t hilbert(uint32_t x, uint32_t y, uint32_t z, int bits) {
+// Proc. 707, 2004) of one cell or a vector of cells.
+template <class Word>
+inline Word hilbert(Word x, Word y, Word z, int bits) {
+  const Word one = x - x + 1;
   for (int b = bits - 1; b > 0; --b) {
     const uint32_t low = (1u << b) - 1;
-    uint32_t set, swap;
-    set = 0u - ((x >> b) & 1u);
+    Word set = (x - x) - ((x >> b) & one);  // all ones where bit b is set
     x ^= set & low;
-    set = 0u - ((y >> b) & 1u);
-    swap = (x ^ y) & low & ~set;
+    set = (x - x) - ((y >> b) & one);
+    Word swap = (x ^ y) & low & ~set;
     x ^= (set & low) | swap;
     y ^= swap;
-    set = 0u - ((z >> b) & 1u);
+    set = (x - x) - ((z >> b) & one);
     swap = (x ^ z) & low & ~set;
     x ^= (set & low) | swap;
     z ^= swap;
   }
   y ^= x;
   z ^= y;
-  uint32_t flip = 0;
-  for (int b = bits - 1; b > 0; --b) flip ^= ((1u << b) - 1) & (0u - ((z >> b) & 1u));
+  Word flip = x - x;
+  for (int b = bits - 1; b > 0; --b) flip ^= ((1u << b) - 1) & ((x - x) - ((z >> b) & one));
   x ^= flip;
   y ^= flip;
   z ^= flip;
   // Interleave: x holds the highest bit of every triple.
-  const auto spread = [](uint32_t v) {
+  const auto spread = [](Word v) {
     v = (v | (v << 16)) & 0x030000ffu;
     v = (v | (v << 8)) & 0x0300f00fu;
     v = (v | (v << 4)) & 0x030c30c3u;
@@ -113,15 +114,35 @@ inline uint32_t hilbert(uint32_t x, uint32_t y, uint32_t z, int bits) {
   return (spread(x) << 2) | (spread(y) << 1) | spread(z);
 }
 
-inline uint32_t cell(float x, float lo, float scale, float last) {
-  const float c = (x - lo) * scale;
-  return static_cast<uint32_t>(static_cast<int32_t>(c > 0.0f ? (c < last ? c : last) : 0.0f));
+inline Words cells(Floats x, float lo, float scale, float last) {
+  const Floats c = minimum(maximum((x - splat(lo)) * splat(scale), Floats{}), splat(last));
+  return (Words)__builtin_convertvector(c, Ints);
+}
+
+inline Words frame_keys(const Frame& f, Floats x, Floats y, Floats z) {
+  const float last = static_cast<float>((1 << f.bits) - 1);
+  return hilbert(cells(x, f.lo[0], f.scale, last), cells(y, f.lo[1], f.scale, last),
+                 cells(z, f.lo[2], f.scale, last), f.bits);
 }
 
 inline uint32_t frame_key(const Frame& f, float x, float y, float z) {
-  const float last = static_cast<float>((1 << f.bits) - 1);
-  return hilbert(cell(x, f.lo[0], f.scale, last), cell(y, f.lo[1], f.scale, last),
-                 cell(z, f.lo[2], f.scale, last), f.bits);
+  return frame_keys(f, splat(x), splat(y), splat(z))[0];
+}
+
+// Puts the keys of items over their indices (lower halves).
+inline void set_keys(const Frame& f, const float* points, uint64_t* item, int64_t n) {
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t filled = std::min<int64_t>(kWidth, n - i);
+    float x[kWidth], y[kWidth], z[kWidth];
+    uint32_t id[kWidth];
+    for (int64_t l = 0; l < kWidth; ++l) {
+      id[l] = static_cast<uint32_t>(item[i + std::min(l, filled - 1)]);
+      const float* p = points + 3 * static_cast<int64_t>(id[l]);
+      x[l] = p[0], y[l] = p[1], z[l] = p[2];
+    }
+    const Words key = frame_keys(f, load(x), load(y), load(z));
+    for (int64_t l = 0; l < filled; ++l) item[i + l] = static_cast<uint64_t>(key[l]) << 32 | id[l];
+  }
 }
 
 // A cubic grid over a box. False when the box is one point.
@@ -191,11 +212,7 @@ inline void refine(const float* points, uint64_t* item, uint64_t* spare, int64_t
       }
       Frame frame;
       if (fit(frame, lo, hi, run)) {
-        for (int64_t i = from; i < to; ++i) {
-          const uint64_t id = item[i] & 0xffffffffu;
-          const float* p = points + 3 * id;
-          item[i] = static_cast<uint64_t>(frame_key(frame, p[0], p[1], p[2])) << 32 | id;
-        }
+        set_keys(frame, points, item + from, run);
         sort_by_key(item + from, spare + from, run, 3 * frame.bits);
         // A frame that splits nothing (extents near the smallest float) must not loop.
         if ((item[from] >> 32) != (item[to - 1] >> 32)) {
@@ -280,11 +297,10 @@ inline void build_tree(Tree& tree, const float* points, int64_t n, char* memory)
   tree.count = count;
   tree.blocks = ceil_div(count, kLeaf);
   const bool spread = fit(tree.frame, lo, hi, count);
-  for (int64_t i = 0; i < count; ++i) {
-    const uint64_t id = clean ? static_cast<uint64_t>(i) : item[i];
-    const float* p = points + 3 * id;
-    item[i] = static_cast<uint64_t>(frame_key(tree.frame, p[0], p[1], p[2])) << 32 | id;
+  if (clean) {
+    for (int64_t i = 0; i < n; ++i) item[i] = static_cast<uint64_t>(i);
   }
+  set_keys(tree.frame, points, item, count);
   if (spread) {
     sort_by_key(item, spare, count, 3 * tree.frame.bits);
     for (int64_t b = 0; b < tree.blocks; ++b) {

@@ -12,7 +12,8 @@ class TruthParameters:
     """What `load_baseline("gt", ...)` accepts by keyword.
 
     Attributes:
-        kind: Which voxel grid to hand on where the set has no mesh; None prefers "binvox".
+        kind: Hand on this voxel grid, even where there is a mesh. None takes the mesh, and where
+            there is none "binvox" or the set's first.
     """
 
     kind: str | None = None

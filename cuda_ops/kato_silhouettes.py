@@ -44,8 +44,9 @@ def kato_silhouettes(
 
     Example:
         >>> corners = torch.tensor([[[-0.5, -0.5, 0.0], [0.5, -0.5, 0.0], [0.0, 0.5, 0.0]]])
-        >>> kato_silhouettes(corners, torch.tensor([[0, 1, 2]]), (0.0, 0.0, -2.732), 4)[0].tolist()
-        [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]
+        >>> seen = kato_silhouettes(corners, torch.tensor([[0, 1, 2]]), (0.0, 0.0, -2.732), 4)
+        >>> (3 * seen[0]).round().int().tolist()
+        [[0, 0, 0, 0], [0, 1, 1, 0], [0, 3, 3, 0], [0, 0, 0, 0]]
     """
     if faces.ndim != 2 or faces.shape[1] != 3:
         raise ShapeError("kato_silhouettes", "faces", "(F, 3)", tuple(faces.shape))

@@ -123,11 +123,11 @@ def rasterize_silhouettes(
     """
     name = "rasterize_silhouettes"
     _check_faces(name, faces)
-    _check_side(name, "image_size", image_size)
+    pool = 2 if anti_aliasing else 1
+    _check_side(name, "image_size", image_size, _LARGEST_SIDE // pool)
     _check_range(name, near, far)
     if not eps > 0:
         raise UsageError(f"{name}: eps must be greater than 0, got {eps}")
-    pool = 2 if anti_aliasing else 1
     alpha, _ = _silhouettes(faces.contiguous(), image_size, pool, near, far, eps)
     return alpha
 
@@ -239,9 +239,9 @@ def _check_faces(function: str, faces: Tensor) -> None:
         raise ShapeError(function, "faces", "on a CPU or CUDA device", faces.device)
 
 
-def _check_side(function: str, name: str, value: int) -> None:
-    if not isinstance(value, int) or not 1 <= value <= _LARGEST_SIDE:
-        raise ShapeError(function, name, f"an integer from 1 to {_LARGEST_SIDE}", value)
+def _check_side(function: str, name: str, value: int, largest: int = _LARGEST_SIDE) -> None:
+    if not isinstance(value, int) or not 1 <= value <= largest:
+        raise ShapeError(function, name, f"an integer from 1 to {largest}", value)
 
 
 def _check_range(function: str, near: float, far: float) -> None:

@@ -116,7 +116,7 @@ def _flatten(raws: Iterable[Raw | Iterable[Raw]]) -> Iterable[Raw]:
             yield from _flatten(raw)  # type: ignore[arg-type]
 
 
-def _boolean(solids: list, kind: str):  # noqa: ANN202 - the library has no public type stubs
+def _boolean(solids: list, kind: str):
     import manifold3d
 
     if len(solids) == 1:
@@ -124,7 +124,7 @@ def _boolean(solids: list, kind: str):  # noqa: ANN202 - the library has no publ
     return manifold3d.Manifold.batch_boolean(solids, getattr(manifold3d.OpType, kind))
 
 
-def _finish(union, colour_of: dict[int, int], palette: tuple[str, ...]) -> Solid:  # noqa: ANN001
+def _finish(union, colour_of: dict[int, int], palette: tuple[str, ...]) -> Solid:
     if union.is_empty():
         raise BenchError("The parts leave nothing.", hint="report this; a fault of shapes13")
     # An enclosed cavity is a piece of negative volume: it is no part of the outer surface.

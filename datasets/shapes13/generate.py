@@ -89,7 +89,9 @@ def generate(name: str, index: int, seed: int = SEED) -> Shape:
     rng = keyed_rng(seed, "shapes13", name, index)
     # Drawn in the order of the tables, all of them for every object, so that a choice made for
     # one part never shifts the numbers of another.
-    choices = {key: options[int(rng.integers(len(options)))] for key, options in module.CHOICES.items()}
+    choices = {
+        key: options[int(rng.integers(len(options)))] for key, options in module.CHOICES.items()
+    }
     numbers = {
         key: float(np.rint((low + (high - low) * rng.random()) * 4096) / 4096)
         for key, (low, high) in module.CONTINUOUS.items()

@@ -20,6 +20,7 @@ SPEC = DatasetSpec(
         text="Made by this package on your machine; use it as you like.",
     ),
     prepare="benchbench.datasets.shapes13.prepare:prepare",
+    audit="benchbench.datasets.shapes13.audit:audit_path",
     stores=("shapes13", "shapes13-demo"),
     sizes=("full", "demo"),
     renderings=("kato", "choy"),

@@ -85,7 +85,14 @@ def _wings(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, r: float, h: flo
             x = front - p.sweep * s - 0.4 * p.chord * (1 - s + s * p.taper)
             y = p.dihedral * s
             a.both("dark", tube([(x, level + y, s * half), (x, top + y, s * half)], 0.011, 6))
-        a.both("dark", tube([(front - 0.4 * p.chord, 0.5 * h, 0.5 * r), (front - 0.4 * p.chord, top, 0.5 * r)], 0.011, 6))
+        a.both(
+            "dark",
+            tube(
+                [(front - 0.4 * p.chord, 0.5 * h, 0.5 * r), (front - 0.4 * p.chord, top, 0.5 * r)],
+                0.011,
+                6,
+            ),
+        )
 
 
 def _tail(
@@ -124,24 +131,32 @@ def _engines(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, r: float, h: f
     elif c.engine == "nose":
         blade_half = 2.4 * r + 0.05
         a.add("dark", cylinder((0.46, -0.2 * h, 0), (0.54, -0.2 * h, 0), 0.4 * r, 0.1 * r, 8))
-        a.add("dark", box((0.505, -0.2 * h - 0.012, -blade_half), (0.517, -0.2 * h + 0.012, blade_half)))
-        a.add("dark", box((0.505, -0.2 * h - blade_half, -0.012), (0.517, blade_half - 0.2 * h, 0.012)))
+        a.add(
+            "dark",
+            box((0.505, -0.2 * h - 0.012, -blade_half), (0.517, -0.2 * h + 0.012, blade_half)),
+        )
+        a.add(
+            "dark",
+            box((0.505, -0.2 * h - blade_half, -0.012), (0.517, blade_half - 0.2 * h, 0.012)),
+        )
     elif c.engine == "wing propellers":
         k = p.engine_z
-        z, x = k * p.span / 2 + r, p.wing_x + p.chord / 2 - k * p.sweep
+        z = k * p.span / 2 + r
+        k = z / (p.span / 2)
+        x = p.wing_x + p.chord / 2 - k * p.sweep
         y = level + k * p.dihedral
         a.both("metal", cylinder((x + 0.06, y, z), (x - 0.12, y, z), 0.8 * size, 0.4 * size, 10))
         a.both("dark", cylinder((x + 0.04, y, z), (x + 0.055, y, z), 2.4 * size, sides=12))
 
 
 def _gear(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, r: float, h: float) -> None:
-    low = -h - 0.07
+    low = -h - 0.05
     if c.gear == "wheels":
         for x, z in ((p.wing_x - 0.05, 0.07 + 0.4 * r), (0.34 - 0.5 * p.nose, 0.0)):
             for side in (1, -1) if z else (1,):
-                a.add("dark", tube([(x, -0.5 * h, side * z * 0.6), (x, low, side * z)], 0.012, 6))
+                a.add("dark", tube([(x, -0.4 * h, side * 0.5 * r), (x, low, side * z)], 0.012, 6))
                 wheel = [(x, low, side * z - 0.013), (x, low, side * z + 0.013)]
-                a.add("dark", cylinder(wheel[0], wheel[1], 0.032, sides=10))
+                a.add("dark", cylinder(wheel[0], wheel[1], 0.024, sides=10))
     elif c.gear == "floats":
         z = 0.12 + 0.3 * r
         rings = [(0.34, 0.012, 0.03), (0.24, 0.03, 0.0), (-0.1, 0.03, 0.0), (-0.26, 0.01, 0.03)]

@@ -10,10 +10,10 @@ from benchbench.datasets.shapes13.assembly import Assembly
 from benchbench.datasets.shapes13.parts import box, cylinder, frustum, slab
 
 CONTINUOUS = {
-    "width": (0.4, 1.9),
-    "height": (0.45, 1.9),
+    "width": (0.45, 1.6),
+    "height": (0.55, 1.8),
     "depth": (0.25, 0.75),
-    "wall": (0.014, 0.03),
+    "wall": (0.008, 0.018),
     "leg_height": (0.06, 0.4),
     "leg_width": (0.03, 0.06),
     "open_share": (0.35, 0.8),
@@ -36,6 +36,7 @@ def build(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
     lift = {"none": 0.0, "plinth": 0.05}.get(c.base, p.leg_height)
     w, d, y0 = p.width / 2, p.depth / 2, lift
     y1 = y0 + p.height
+    edge = -w + p.width * p.divider * 0.7  # of the drawers under a desk
     if c.body == "shelves":
         _frame(p, c, a, (-w, w), (y0, y1), round(p.height / 0.32), round(p.width / 0.55))
     elif c.body == "half":
@@ -55,10 +56,9 @@ def build(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
             cells = max(1, round((top - y0) / 0.35))
             _frame(p, c, a, (edges[k] - p.wall / 2, edges[k + 1] + p.wall / 2), (y0, top), cells, 1)
     elif c.body == "desk":
-        edge = -w + p.width * p.divider * 0.7
-        a.add("wood", box((-d, y1 - 0.04, -w), (d, y1, w)))
-        _closed(p, c, a, (-w, edge), (y0, y1 - 0.02), d)
-        a.add("wood", box((-d, 0, w - p.wall), (d, y1 - 0.02, w)))
+        a.add("wood", box((-d, y1 - 0.018, -w), (d, y1, w)))
+        _closed(p, c, a, (-w, edge), (y0, y1 - 0.01), d)
+        a.add("wood", box((-d, 0, w - p.wall), (d, y1 - 0.01, w)))
     elif c.body == "columns":
         inner = -w + p.width * p.divider
         low = y0 + p.height * (1 - 0.6 * p.open_share)
@@ -66,8 +66,11 @@ def build(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
         _frame(p, c, a, (inner - p.wall, w), (y0, low), max(1, round(p.height / 0.5)), 1)
     else:
         _closed(p, c, a, (-w, w), (y0, y1), d)
-        a.add("accent", slab((0, y1, 0), (p.depth + p.overhang, 0.04, p.width + p.overhang)))
-    _base(p, c, a, lift)
+        a.add(
+            "accent",
+            slab((0, y1, 0), (p.depth + p.overhang + 0.02, 0.02, p.width + p.overhang + 0.02)),
+        )
+    _base(p, c, a, lift, edge if c.body == "desk" else w)
 
 
 def _frame(
@@ -90,7 +93,7 @@ def _frame(
     for middle in np.linspace(z[0], z[1] - t, max(1, columns) + 1)[1:-1]:
         a.add("wood", box((x0, y[0], middle), (x1, y[1], middle + t)))
     if c.back == "closed":
-        a.add("accent", box((x0, y[0], z[0]), (x0 + 0.015, y[1], z[1])))
+        a.add("accent", box((x0, y[0], z[0]), (x0 + 0.008, y[1], z[1])))
 
 
 def _closed(
@@ -112,7 +115,9 @@ def _closed(
         for level in np.linspace(y[0], y[1] - t, max(1, round(high / 0.35)) + 1)[1:-1]:
             a.add("wood", box((back, level, z[0]), (front - 0.05, level + t, z[1])))
         reach = min(wide, 0.6)
-        a.add("accent", box((front - 0.01, y[0] + 0.01, z[0]), (front + reach, y[1] - 0.01, z[0] + t)))
+        a.add(
+            "accent", box((front - 0.01, y[0] + 0.01, z[0]), (front + reach, y[1] - 0.01, z[0] + t))
+        )
         return
     a.add("wood", box((back, y[0], z[0]), (front, y[1], z[1])))
     if c.front == "drawers":
@@ -120,30 +125,51 @@ def _closed(
         step = high / rows
         for k in range(rows):
             low = y[0] + k * step
-            a.add("accent", box((front - 0.01, low + gap, z[0] + gap), (face, low + step - gap, z[1] - gap)))
+            a.add(
+                "accent",
+                box((front - 0.01, low + gap, z[0] + gap), (face, low + step - gap, z[1] - gap)),
+            )
             middle = (z[0] + z[1]) / 2
             knob = (face - 0.005, low + step / 2, middle)
             a.add("metal", cylinder(knob, (face + 0.035, low + step / 2, middle), 0.018, sides=8))
     elif c.front == "doors":
         middle = (z[0] + z[1]) / 2
         for z0, z1, knob in ((z[0], middle, middle - 0.05), (middle, z[1], middle + 0.05)):
-            a.add("accent", box((front - 0.01, y[0] + gap, z0 + gap / 2), (face, y[1] - gap, z1 - gap / 2)))
+            a.add(
+                "accent",
+                box((front - 0.01, y[0] + gap, z0 + gap / 2), (face, y[1] - gap, z1 - gap / 2)),
+            )
             y_knob = y[0] + 0.55 * high
-            a.add("metal", box((face - 0.005, y_knob - 0.05, knob - 0.01), (face + 0.03, y_knob + 0.05, knob + 0.01)))
+            a.add(
+                "metal",
+                box(
+                    (face - 0.005, y_knob - 0.05, knob - 0.01),
+                    (face + 0.03, y_knob + 0.05, knob + 0.01),
+                ),
+            )
 
 
-def _base(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, lift: float) -> None:
+def _base(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, lift: float, edge: float) -> None:
+    """What carries the case between z = -width / 2 and `edge`."""
     w, d, t = p.width / 2, p.depth / 2, p.leg_width
     if c.base == "plinth":
-        a.add("dark", box((-d + 0.03, 0, -w + 0.03), (d - 0.03, lift + p.wall / 2, w - 0.03)))
+        a.add("dark", box((-d + 0.03, 0, -w + 0.03), (d - 0.03, lift + p.wall / 2, edge - 0.03)))
     elif c.base == "legs":
-        for z in (w - t / 2, -w + t / 2):
+        for z in (edge - t / 2, -w + t / 2):
             for x in (d - t / 2, -d + t / 2):
-                a.add("dark", box((x - t / 2, 0, z - t / 2), (x + t / 2, lift + p.wall / 2, z + t / 2)))
+                a.add(
+                    "dark",
+                    box((x - t / 2, 0, z - t / 2), (x + t / 2, lift + p.wall / 2, z + t / 2)),
+                )
     elif c.base == "tapered legs":
-        for z in (w - t, -w + t):
+        for z in (edge - t, -w + t):
             for x in (d - t, -d + t):
                 a.add(
                     "metal",
-                    frustum((x * 1.05, 0, z * 1.05), (t * 0.6, t * 0.6), (x, lift + p.wall / 2, z), (t * 1.4, t * 1.4)),
+                    frustum(
+                        (x * 1.05, 0, z),
+                        (t * 0.6, t * 0.6),
+                        (x, lift + p.wall / 2, z),
+                        (t * 1.4, t * 1.4),
+                    ),
                 )

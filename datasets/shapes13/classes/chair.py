@@ -20,26 +20,26 @@ from benchbench.datasets.shapes13.parts import (
 )
 
 CONTINUOUS = {
-    "width": (0.32, 0.7),
-    "depth": (0.34, 0.6),
-    "height": (0.22, 0.62),
-    "seat": (0.02, 0.08),
-    "back_height": (0.2, 0.75),
+    "width": (0.38, 0.6),
+    "depth": (0.36, 0.54),
+    "height": (0.34, 0.54),
+    "seat": (0.01, 0.045),
+    "back_height": (0.32, 0.68),
     "back_width": (0.6, 1.0),
-    "back_plate": (0.014, 0.04),
-    "lean": (0.0, 0.24),
+    "back_plate": (0.007, 0.022),
+    "lean": (0.0, 0.18),
     "leg": (0.02, 0.05),
-    "splay": (-0.03, 0.1),
+    "splay": (-0.02, 0.08),
     "stretcher": (0.15, 0.55),
     "arm_height": (0.14, 0.28),
     "roundness": (2.0, 8.0),
 }
 CHOICES = {
-    "legs": ("posts", "posts", "star", "disc", "sled", "cantilever", "box", "x"),
-    "back": ("plate", "rails", "slats", "frame", "low", "none"),
+    "legs": ("posts", "posts", "posts", "star", "disc", "sled", "cantilever", "panels", "x"),
+    "back": ("plate", "plate", "rails", "slats", "frame", "low", "none"),
     "arms": ("none", "none", "open", "closed"),
     "stretchers": ("none", "sides", "all"),
-    "seat_form": ("board", "cushion"),
+    "seat_form": ("board", "board", "cushion"),
 }
 
 
@@ -62,14 +62,23 @@ def build(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
     for side in (1, -1):
         z = side * half
         if c.arms == "closed":
-            thick = 0.02 + 0.5 * p.leg
+            thick = 0.004 + 0.15 * p.leg
             a.add("cloth", box((x0, top - p.seat, z - thick), (x1, y, z + thick)))
         else:
-            path = [(x1, top - 0.4 * p.seat, z * 0.9), (x1, y, z), (x0, y, z), (x0, top - 0.4 * p.seat, z * 0.9)]
+            path = [
+                (x1, top - 0.4 * p.seat, z * 0.9),
+                (x1, y, z),
+                (x0, y, z),
+                (x0, top - 0.4 * p.seat, z * 0.9),
+            ]
             a.add("metal", tube(path, 0.016, 6))
             a.add("wood", box((x0, y - 0.008, z - 0.03), (x1 + 0.02, y + 0.012, z + 0.03)))
-            a.add("metal", bar((x1, top - 0.5 * p.seat, 0), (x1, top - 0.5 * p.seat, z), 0.025, 0.018))
-            a.add("metal", bar((x0, top - 0.5 * p.seat, 0), (x0, top - 0.5 * p.seat, z), 0.025, 0.018))
+            a.add(
+                "metal", bar((x1, top - 0.5 * p.seat, 0), (x1, top - 0.5 * p.seat, z), 0.025, 0.018)
+            )
+            a.add(
+                "metal", bar((x0, top - 0.5 * p.seat, 0), (x0, top - 0.5 * p.seat, z), 0.025, 0.018)
+            )
 
 
 def _legs(
@@ -90,10 +99,15 @@ def _legs(
             for sz in (1, -1):
                 a.add("metal", bar(feet[1, sz], (-x, under, sz * z), w))
                 a.add("metal", bar(feet[-1, sz], (x, under, sz * z), w))
-            a.add("metal", bar((0, under / 2, -z), (0, under / 2, z), w))
+            t = (x + p.splay) / (2 * x + p.splay)
+            wide = z + p.splay * (1 - t)
+            a.add("metal", bar((0, under * t, -wide), (0, under * t, wide), w))
         elif c.stretchers != "none":
             k = p.stretcher
-            at = {key: (f[0] + (key[0] * x - f[0]) * k, under * k, f[2] + (key[1] * z - f[2]) * k) for key, f in feet.items()}
+            at = {
+                key: (f[0] + (key[0] * x - f[0]) * k, under * k, f[2] + (key[1] * z - f[2]) * k)
+                for key, f in feet.items()
+            }
             t = max(0.022, 0.7 * w)
             for side in (1, -1):
                 a.add("wood", bar(at[1, side], at[-1, side], t))
@@ -124,7 +138,10 @@ def _legs(
         if c.legs == "sled":
             a.add("metal", bar((-x, under, -half * 0.8), (-x, under, half * 0.8), 2 * r, 0.02))
     else:
-        a.add("wood", box((-deep * 0.7, 0.0, -half * 0.7), (deep * 0.7, under, half * 0.7)))
+        t = 0.004 + 0.15 * w
+        for side in (z, -z):
+            a.add("wood", box((-deep * 0.75, 0.0, side - t), (deep * 0.75, under, side + t)))
+        a.add("wood", box((-t, 0.3 * under, -z), (t, under, z)))
 
 
 def _back(
@@ -145,7 +162,14 @@ def _back(
         outline = [(foot, base), (foot + t, base), (head + t, top + high), (head, top + high)]
         a.add("cloth", prism(outline, 2, -wide, wide))
         for side in (1, -1):
-            a.add("metal", bar((-deep * 0.6, base, side * wide * 0.7), (foot + 0.01, base, side * wide * 0.7), 0.03))
+            a.add(
+                "metal",
+                bar(
+                    (-deep * 0.6, base, side * wide * 0.7),
+                    (foot + 0.01, base, side * wide * 0.7),
+                    0.03,
+                ),
+            )
         return
     w = 0.03
     zs = wide - w / 2

@@ -1,0 +1,283 @@
+"""`bench prepare shapes13`: make the objects, draw and voxelise them, store them."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchbench.core.classes import SYNSETS
+from benchbench.core.errors import BenchError, UsageError
+from benchbench.core.progress import Progress
+from benchbench.datasets.cameras import CHOY_PARAMETERS, KATO_PARAMETERS
+from benchbench.datasets.records import Encoded, ObjectRecord, Rendering, encode
+from benchbench.datasets.shapes13.render import CHOY_SIZE, KATO_SIZE
+from benchbench.datasets.shapes13.spec import GENERATOR, SEED, SIZES, SPEC
+from benchbench.datasets.shapes13.voxels import VOXEL_KINDS
+from benchbench.datasets.spec import PrepareReport
+from benchbench.datasets.store import Store
+from benchbench.datasets.store_writer import StoreWriter
+from benchbench.datasets.verify import verify_store
+
+RENDERINGS = {
+    "kato": Rendering(
+        KATO_SIZE, KATO_SIZE, KATO_PARAMETERS, "24 views with Kato's cameras, own rasteriser"
+    ),
+    "choy": Rendering(
+        CHOY_SIZE, CHOY_SIZE, CHOY_PARAMETERS, "24 random views as in 3D-R2N2, own rasteriser"
+    ),
+}
+_SHARD = 52  # objects
+_BYTES_PER_OBJECT = 500_000  # a generous guess, for the check of free space
+# From which index the parts of the split count; the full set leaves no gap.
+_STARTS = {"train": 0, "val": SIZES["full"][0], "test": SIZES["full"][0] + SIZES["full"][1]}
+
+Item = tuple[str, int, int]  # class name, index, seed
+
+
+def store_id(size: str) -> str:
+    """Id of the prepared file of a size."""
+    return SPEC.id if size == "full" else f"{SPEC.id}-{size}"
+
+
+def members(size: str) -> dict[str, list[tuple[str, int]]]:
+    """(class name, index) of every object of each part, in data-set order.
+
+    Example:
+        >>> {part: len(items) for part, items in members("demo").items()}
+        {'train': 104, 'val': 26, 'test': 52}
+    """
+    counts = dict(zip(("train", "val", "test"), SIZES[size], strict=True))
+    return {
+        part: [(name, _STARTS[part] + k) for name in SYNSETS.values() for k in range(count)]
+        for part, count in counts.items()
+    }
+
+
+def object_id(name: str, index: int) -> str:
+    """`synset/model` of an object."""
+    synset = next(synset for synset, known in SYNSETS.items() if known == name)
+    return f"{synset}/{name}{index:04d}"
+
+
+def make(item: Item) -> Encoded | tuple[str, str]:
+    """Makes, draws, voxelises and packs one object; (id, reason) if it cannot be made."""
+    from benchbench.datasets.shapes13 import render, voxels
+    from benchbench.datasets.shapes13.generate import generate
+
+    name, index, seed = item
+    try:
+        shape = generate(name, index, seed)
+        kato, kato_cameras = render.kato_pictures(shape)
+        choy, choy_cameras = render.choy_pictures(shape)
+    except BenchError as error:
+        return object_id(name, index), str(error)
+    vertices, faces = shape.solid.vertices, shape.solid.faces
+    return encode(
+        ObjectRecord(
+            id=shape.id,
+            synset=shape.id.split("/")[0],
+            images={"kato": kato, "choy": choy},
+            cameras={"kato": kato_cameras, "choy": choy_cameras},
+            voxels={
+                "kato": voxels.kato_grid(vertices, faces),
+                "binvox": voxels.unit_grid(vertices, faces),
+            },
+            mesh=shape.mesh,
+            parameters=shape.parameters,
+            identity=shape.identity,
+        )
+    )
+
+
+def prepare(
+    root: Path,
+    *,
+    source: Path | None = None,
+    size: str | None = None,
+    accept_license: bool = False,
+    keep_archives: bool = True,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    verify: bool = False,
+    quiet: bool = False,
+    seed: int = SEED,
+    workers: int | None = None,
+) -> PrepareReport:
+    """Makes `<root>/shapes13.h5` or `<root>/shapes13-demo.h5`; goes on where it stopped.
+
+    Args:
+        root: Folder of the data sets.
+        source: Has no meaning here: nothing is fetched.
+        size: "full" (100/10/40 objects a class in train/val/test) or "demo" (the first 8/2/4).
+        accept_license: Has no meaning here.
+        keep_archives: Has no meaning here.
+        overwrite: Make everything anew.
+        dry_run: Say what would be done and change nothing.
+        verify: Read the prepared file again and check it, change nothing.
+        quiet: No progress on stderr.
+        seed: Another seed makes another set; it is stored and in the identity.
+        workers: Processes; None for one per usable core.
+
+    Returns:
+        Counts and what failed.
+
+    Raises:
+        UsageError: Unknown size, or a source.
+    """
+    del accept_license, keep_archives
+    size = size or SPEC.sizes[0]
+    if size not in SIZES:
+        raise UsageError(f"data set '{SPEC.id}' has no size '{size}'", f"known: {', '.join(SIZES)}")
+    if source is not None:
+        raise UsageError(
+            f"'{SPEC.id}' is made on this machine; '--from {source}' has nothing to give it",
+            hint=f"bench prepare {SPEC.id} --size {size}",
+        )
+    root = Path(root)
+    path = root / f"{store_id(size)}.h5"
+    parts = members(size)
+    total = sum(len(items) for items in parts.values())
+    if dry_run:
+        return _dry_run(path, total)
+    if verify:
+        store = Store(path)
+        verify_store(store, own_identities=True, quiet=quiet)
+        return _report(store, [f"{path}: all {len(store)} objects are what was stored"])
+    info = {
+        "title": SPEC.title,
+        "licence": SPEC.licence.name,
+        "licence_url": SPEC.licence.url,
+        "licence_text": SPEC.licence.text,
+        "citation": [],
+        "axes": "x front, y up, right-handed; ShapeNetCore v1, longest side 1, centred",
+        "converter": f"shapes13 generator {GENERATOR}",
+        "sources": {},
+        "notes": SPEC.notes,
+        "size": size,
+        "seed": seed,
+    }
+    plan = {
+        "generator": GENERATOR,
+        "seed": seed,
+        "size": size,
+        "manifold3d": version("manifold3d"),
+        "objects": SIZES[size],
+    }
+    classes = tuple(SYNSETS.items())
+    with StoreWriter(
+        root, store_id(size), classes, RENDERINGS, VOXEL_KINDS, info, plan, overwrite=overwrite
+    ) as writer:
+        if writer.finished:
+            return _report(Store(path), [f"already prepared: {path}"])
+        items = [(name, index, seed) for part in parts.values() for name, index in part]
+        _write_shards(writer, items, workers or usable_cores(), quiet)
+        broken = {name for name, _ in writer.failed()}
+        ids = {part: [object_id(*item) for item in found] for part, found in parts.items()}
+        kept = {part: [i for i in found if i not in broken] for part, found in ids.items()}
+        writer.finish({SPEC.splits[0]: kept})
+    return _report(Store(path), [])
+
+
+def usable_cores() -> int:
+    """Cores this process may use, at most 16."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        count = os.cpu_count() or 1
+    return min(16, count)
+
+
+def _write_shards(writer: StoreWriter, items: Sequence[Item], workers: int, quiet: bool) -> None:
+    blocks = [list(items[k : k + _SHARD]) for k in range(0, len(items), _SHARD)]
+    todo = [number for number in range(len(blocks)) if not writer.done(number)]
+    done = len(items) - sum(len(blocks[number]) for number in todo)
+    broken = len(writer.failed())
+    label = writer.dataset
+    with (
+        Progress(label, len(items), "objects", quiet, done=done) as progress,
+        _pool(workers) as submit,
+    ):
+        # One block is ahead of the one being written, so that the workers never wait.
+        ahead = [submit(blocks[number]) for number in todo[:1]]
+        for k, number in enumerate(todo):
+            if k + 1 < len(todo):
+                ahead.append(submit(blocks[todo[k + 1]]))
+            records, failed = [], []
+            for result in ahead.pop(0):
+                if isinstance(result, Encoded):
+                    records.append(result)
+                else:
+                    failed.append(result)
+                    broken += 1
+                progress.update(failed=broken)
+            writer.shard(number, records, failed)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Any]:
+    """Gives a function from a block of items to an iterator of results, in order."""
+    if workers == 1:
+        yield lambda block: map(make, block)
+        return
+    # A fork shares the loaded libraries; its kernels use one thread (see cuda_ops.library).
+    method = "fork" if sys.platform == "linux" else "spawn"
+    context = multiprocessing.get_context(method)
+    pool = ProcessPoolExecutor(workers, context, _begin_worker)
+    try:
+
+        def submit(block: list[Item]) -> Iterator[Encoded | tuple[str, str]]:
+            futures: list[Future[Any]] = [pool.submit(make, item) for item in block]
+            return (future.result() for future in futures)
+
+        yield submit
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """A worker leaves signals to its parent, uses one core and never outlives the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _dry_run(path: Path, total: int) -> PrepareReport:
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    lines = [
+        f"would make {total} objects with {24 * len(RENDERINGS)} pictures each; nothing is fetched",
+        f"would write {path} (at most {total * _BYTES_PER_OBJECT / 2**20:.0f} MiB)",
+        f"free space: {free / 2**30:.1f} GiB",
+    ]
+    return PrepareReport(path, messages=lines)
+
+
+def _report(store: Store, messages: list[str]) -> PrepareReport:
+    counts = dict.fromkeys((name for _, name in store.classes), 0)
+    names = dict(store.classes)
+    for index in range(len(store)):
+        counts[names[store.class_of(index)]] += 1
+    counts["objects"] = len(store)
+    counts["pictures"] = sum(
+        store.view_count(i, r) for i in range(len(store)) for r in store.renderings
+    )
+    parts = ", ".join(f"{part} {n}" for part, n in store.split_counts().items())
+    lines = [*messages, f"split {store.split_name}: {parts}; identity {store.identity[:12]}"]
+    return PrepareReport(store.path, counts, store.failed, store.excluded, lines)

@@ -134,17 +134,6 @@ def choose_dataset(request: Request, preference: tuple[str, ...]) -> tuple[Store
     return open_dataset(DEMO, request.root, split_name), "nothing was prepared: made on the spot"
 
 
-def choose_rendering(spec: Any, overrides: dict[str, str], store: Store) -> str | None:
-    """The pictures that a method looks at: named, preferred, or the data set's default."""
-    named = overrides.get("rendering")
-    if named:
-        return named
-    for name in spec.renderings:
-        if name in store.renderings:
-            return str(name)
-    return store.default_rendering if store.renderings else None
-
-
 def list_items(
     store: Store, rows: list[int], rendering: str | None, views: str
 ) -> list[tuple[int, int]]:
@@ -204,9 +193,9 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
     if "seed" in getattr(spec.parameters, "__dataclass_fields__", {}):
         overrides.setdefault("seed", request.seed)
     baseline = load_baseline(request.baseline, request.checkpoint, device, **overrides)
-    rendering = None
-    if baseline.uses_views:
-        rendering = choose_rendering(spec, request.overrides, store)
+    if hasattr(baseline, "fit"):
+        baseline.fit(store)  # sees train and val only; its caption then says what was chosen
+    rendering = str(baseline.rendering(store)) if baseline.uses_views else None
     part = request.split.rpartition(":")[2]
     classes = list(request.classes) if request.classes else None
     rows = [int(row) for row in store.indices(part, classes, request.limit)]

@@ -43,7 +43,8 @@ BENCH_IOU = ProtocolSpec(
         "meshes are voxelised in a grid of twice the side (64^3 cells of the same size around the "
         "same centre) and the middle 32^3 are kept: Kato's fill leaks where a mesh touches the "
         "border of its grid, and the longest side of every truth does",
-        "what lies outside the unit cube is not counted",
+        "what lies outside the unit cube is not counted; a mesh that leaves the cube of twice the "
+        "side is hollow, as in Kato's voxeliser",
         "two empty grids give 1, one empty grid gives 0",
         "a voxel prediction on another grid is read at the centres of the truth's cells "
         "(nearest-cell-v1); outside its own grid it is empty",

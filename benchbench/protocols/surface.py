@@ -40,7 +40,7 @@ class Surface:
     point_faces: Array
 
 
-def sampled_surface(mesh: Mesh, name: str, count: int = SAMPLES, seed: int = SEED) -> Surface:
+def sampled_surface(mesh: Mesh, name: str, count: int, seed: int = SEED) -> Surface:
     """Drops triangles without area and samples the rest.
 
     Args:
@@ -145,7 +145,7 @@ def score_surface(
     assert truth.mesh is not None  # the run checks what a set holds before it begins
     mesh = truth.mesh
     target = truth.remember(
-        ("surface", SEED, SAMPLES), lambda: sampled_surface(mesh, truth.object_id)
+        ("surface", SEED, SAMPLES), lambda: sampled_surface(mesh, truth.object_id, SAMPLES)
     )
     return compare(_predicted(prediction, key, settings), target)
 
@@ -161,7 +161,7 @@ def score_voxel_surface(
     grid = truth.voxels[kind]
     target = truth.remember(
         ("voxel-surface", kind, SEED, SAMPLES),
-        lambda: sampled_surface(marching_cubes(grid, 0.5), truth.object_id),
+        lambda: sampled_surface(marching_cubes(grid, 0.5), truth.object_id, SAMPLES),
     )
     return compare(_predicted(prediction, key, settings), target)
 
@@ -175,4 +175,4 @@ def _predicted(prediction: Prediction, key: Key, settings: Mapping[str, Any]) ->
             hint="--protocol dibr-chamfer-v1",
         )
     object_id, view = key
-    return sampled_surface(prediction, f"{object_id}#{view}")
+    return sampled_surface(prediction, f"{object_id}#{view}", SAMPLES)

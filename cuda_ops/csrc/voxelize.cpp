@@ -2,95 +2,180 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <new>
+
+#include "lanes.h"
 
 namespace {
 
 using namespace bench;
 
+// Word (x, j, y) holds cells [j b, j b + b) along z: neighbours along y are neighbours in memory,
+// so that one vector instruction works on many rows.
 template <class Word>
 struct Bits {
     static constexpr int kBits = int(8 * sizeof(Word));
-    Word* marked;           // (R, R, words)
+    Word* marked;           // (R, words, R)
     int resolution, words;  // words a row
 
+    Word& word(int x, int y, int z) {
+        return marked[(x * words + z / kBits) * resolution + y];
+    }
     void mark(int x, int y, int z) {
-        if ((x | y) < 0 || z < 0) return;
-        marked[(x * resolution + y) * words + z / kBits] |= Word(Word(1) << (z % kBits));
+        if ((x | y | z) >= 0) word(x, y, z) |= Word(Word(1) << (z % kBits));
     }
     void mark_two(int x, int y, int z) {
         if ((x | y) < 0) return;
-        if (words == 1) {
-            const Word bit = Word(Word(1) << z);
-            marked[x * resolution + y] |= Word(bit | bit >> 1);
-        } else {
-            mark(x, y, z);
-            mark(x, y, z - 1);
-        }
+        const Word bit = Word(Word(1) << (z % kBits));
+        word(x, y, z) |= Word(bit | bit >> 1);
+        if (z % kBits == 0) mark(x, y, z - 1);
     }
 };
+
+// Lattice lines that met a face, for each pass, packed into one integer: i0, i1, depth, 10 bits
+// each. Marking waits until there are many, because how many lines meet one face is a toss-up that
+// the processor cannot predict.
+struct HitList {
+    static constexpr int kRoom = 1024;
+    int count = 0;
+    int32_t hit[kRoom + 16];
+};
+
+inline void append(HitList& list, Ints hits, uint32_t lanes) {
+#if defined(__AVX512F__)
+    const __m512i packed = _mm512_maskz_compress_epi32(__mmask16(lanes), (__m512i)hits);
+    _mm512_storeu_si512(list.hit + list.count, packed);
+    list.count += __builtin_popcount(lanes);
+#else
+    int32_t all[kWidth];
+    store(all, hits);
+    for (; lanes; lanes &= lanes - 1) list.hit[list.count++] = all[__builtin_ctz(lanes)];
+#endif
+}
+
+template <class Word>
+void mark_hits(Bits<Word> grid, int pass, HitList& list) {
+    for (int i = 0; i < list.count; i++) {
+        const int32_t hit = list.hit[i];
+        voxel_mark(grid, pass, hit >> 20, hit >> 10 & 1023, hit & 1023);
+    }
+    list.count = 0;
+}
+
+// The lines of a face in tiles of kWidth / 4 by 4.
+template <class Word>
+void find_lines(Bits<Word> grid, const VoxelPass<float>& face, int pass, HitList& list) {
+    constexpr int kRows = kWidth / 4;
+    const int low0 = voxel_ceil(face.low0), high0 = voxel_floor(face.high0);
+    const int low1 = voxel_ceil(face.low1), high1 = voxel_floor(face.high1);
+    Ints row, column;
+    for (int l = 0; l < kWidth; l++) row[l] = l / 4, column[l] = l % 4;
+    const Floats size = splat(float(grid.resolution));
+    for (int i0 = low0; i0 <= high0; i0 += kRows)
+        for (int i1 = low1; i1 <= high1; i1 += 4) {
+            const Ints at0 = row + i0, at1 = column + i1;
+            const VoxelLine<Floats> line = voxel_line<Floats>(
+                face, __builtin_convertvector(at0, Floats), __builtin_convertvector(at1, Floats));
+            const Mask out = either(either(less(line.t1, Floats{}), less(line.t2, Floats{})),
+                                    either(less(splat(1.0f), line.t1 + line.t2),
+                                           less(line.depth, Floats{})));
+            const uint32_t rows = (1u << 4 * std::min(high0 - i0 + 1, kRows)) - 1;
+            const uint32_t columns = ((1u << std::min(high1 - i1 + 1, 4)) - 1) * 0x1111u;
+            const uint32_t lanes = bits(less(line.depth, size)) & ~bits(out) & rows & columns;
+            const Ints cell = __builtin_convertvector(line.depth, Ints);
+            append(list, at0 << 20 | at1 << 10 | cell, lanes);
+            if (list.count >= HitList::kRoom) mark_hits(grid, pass, list);
+        }
+}
 
 template <class Word>
 void mark_surface(Bits<Word> grid, const float* vertices, int64_t vertex_count,
                   const int64_t* faces, int64_t face_count) {
-    const int resolution = grid.resolution;
-    for (int64_t f = 0; f < face_count; f++) {
-        const VoxelTriangle triangle =
-            voxel_triangle(vertices, faces + 3 * f, vertex_count, resolution);
-        if (!triangle.usable) continue;
-        for (int c = 0; c < 3; c++) voxel_mark_corner(grid, triangle.corner[c], resolution);
+    constexpr int kFields = int(sizeof(VoxelPass<float>) / sizeof(float));
+    HitList lists[3];
+    for (int64_t first = 0; first < face_count; first += kWidth) {
+        const int count = int(std::min<int64_t>(kWidth, face_count - first));
+        Floats corners[3][3] = {};
+        uint32_t usable = 0;
+        for (int l = 0; l < count; l++) {
+            float corner[3][3];
+            if (!voxel_corners(vertices, faces + 3 * (first + l), vertex_count, grid.resolution,
+                               corner))
+                continue;
+            usable |= 1u << l;
+            for (int c = 0; c < 3; c++) {
+                voxel_mark_corner(grid, corner[c], grid.resolution);
+                for (int d = 0; d < 3; d++) corners[c][d][l] = corner[c][d];
+            }
+        }
         for (int pass = 0; pass < 3; pass++) {
-            const VoxelPass lines = voxel_pass(triangle, pass, resolution);
-            for (int i0 = lines.low0; i0 <= lines.high0; i0++)
-                for (int i1 = lines.low1; i1 <= lines.high1; i1++) {
-                    const int k = voxel_depth(lines, i0, i1, resolution);
-                    if (k >= 0) voxel_mark(grid, pass, i0, i1, k);
-                }
+            const VoxelPass<Floats> all = voxel_pass<Floats>(corners, pass, grid.resolution);
+            float field[kFields][kWidth];
+            std::memcpy(field, &all, sizeof all);
+            for (uint32_t lanes = usable; lanes; lanes &= lanes - 1) {
+                const int l = __builtin_ctz(lanes);
+                float own[kFields];
+                for (int i = 0; i < kFields; i++) own[i] = field[i][l];
+                VoxelPass<float> face;
+                std::memcpy(&face, own, sizeof face);
+                find_lines(grid, face, pass, lists[pass]);
+            }
         }
     }
+    for (int pass = 0; pass < 3; pass++) mark_hits(grid, pass, lists[pass]);
 }
 
 // One step in layer `here`: every open cell next to an outside cell, and its run along z, becomes
 // outside. Returns whether anything changed. `next` is scratch of one layer.
-template <class Word, bool kOneWord>
+template <class Word>
 bool flood_layer(Word* __restrict here, const Word* __restrict wall, Word* __restrict next,
                  int resolution, int words) {
     constexpr int top = int(8 * sizeof(Word)) - 1;
     const int layer = resolution * words;
-    const Word* before = here - layer;
-    const Word* after = here + layer;
     Word difference = 0;
+    for (int j = 0; j < words; j++) {
+        const int row = j * resolution;
+        const Word* own = here + row;
+        const Word* before = own - layer;
+        const Word* after = own + layer;
+        // The bits that come over from the words below and above along z; `none` where there are
+        // no such words.
+        const Word* below = own - (j > 0 ? resolution : 0);
+        const Word* above = own + (j + 1 < words ? resolution : 0);
+        const Word low = Word(j > 0), high = Word(Word(j + 1 < words) << top);
+        Word* out = next + row;
+        // Rows 0 and R-1 are boundary: final.
 #pragma omp simd reduction(| : difference)
-    for (int i = words; i < layer - words; i++) {  // rows 0 and R-1 are boundary: final
-        Word seed = here[i] | before[i] | after[i] | here[i - words] | here[i + words];
-        if (!kOneWord) {
-            const int j = i % words;
-            if (j > 0) seed |= here[i - 1] >> top;
-            if (j + 1 < words) seed |= Word(here[i + 1] << top);
+        for (int y = 1; y < resolution - 1; y++) {
+            Word seed = own[y] | before[y] | after[y] | own[y - 1] | own[y + 1];
+            seed |= Word((below[y] >> top & low) | (Word(above[y] << top) & high));
+            out[y] = voxel_spread<Word>(seed, Word(~wall[row + y]));
+            difference |= out[y] ^ own[y];
         }
-        next[i] = voxel_spread<Word>(seed, Word(~wall[i]));
-        difference |= next[i] ^ here[i];
     }
     if (difference == 0) return false;
-    std::memcpy(here + words, next + words, sizeof(Word) * size_t(layer - 2 * words));
+    for (int j = 0; j < words; j++)
+        std::memcpy(here + j * resolution + 1, next + j * resolution + 1,
+                    sizeof(Word) * size_t(resolution - 2));
     return true;
 }
 
 // Floods the outside layer by layer along x. A layer is worked on while it or a neighbour has
 // changed, so the cost follows the number of changes and not the longest way through the grid.
-template <class Word, bool kOneWord>
+template <class Word>
 void flood(const Word* marked, Word* outside, Word* next, char* due, int resolution, int words) {
     const int layer = resolution * words, last = resolution - 1;
     for (int x = 0; x < resolution; x++)
-        for (int y = 0; y < resolution; y++)
-            for (int j = 0; j < words; j++) {
-                const bool edge = x == 0 || x == last || y == 0 || y == last;
-                const Word cells = edge ? Word(~Word(0)) : voxel_ends<Word>(j, resolution);
-                const int at = x * layer + y * words + j;
-                outside[at] = Word(cells & ~marked[at]);
-            }
+        for (int j = 0; j < words; j++) {
+            const Word ends = x == 0 || x == last ? Word(~Word(0)) : voxel_ends<Word>(j, resolution);
+            const Word* wall = marked + x * layer + j * resolution;
+            Word* out = outside + x * layer + j * resolution;
+            for (int y = 0; y < resolution; y++) out[y] = Word(ends & ~wall[y]);
+            out[0] = Word(~wall[0]), out[last] = Word(~wall[last]);
+        }
     std::memset(due, 1, size_t(resolution));
     bool forward = true;
     for (bool busy = true; busy; forward = !forward) {
@@ -100,8 +185,8 @@ void flood(const Word* marked, Word* outside, Word* next, char* due, int resolut
             if (!due[x]) continue;
             due[x] = 0;
             bool changed = false;
-            while (flood_layer<Word, kOneWord>(outside + x * layer, marked + x * layer, next,
-                                               resolution, words))
+            while (flood_layer<Word>(outside + x * layer, marked + x * layer, next, resolution,
+                                     words))
                 changed = true;
             if (changed) due[x - 1] = due[x + 1] = 1, busy = true;
         }
@@ -118,31 +203,29 @@ inline uint64_t spread_byte(uint64_t bits) {
 template <class Word>
 void write_cells(const Word* outside, uint8_t* cells, int resolution, int words) {
     constexpr int bits = int(8 * sizeof(Word));
-    if (resolution % 8 == 0) {
-        for (int row = 0; row < resolution * resolution; row++)
-            for (int z = 0; z < resolution; z += 8) {
-                const Word word = Word(~outside[row * words + z / bits]);
-                const uint64_t eight = spread_byte(uint64_t(word >> (z % bits)) & 255);
-                std::memcpy(cells + int64_t(row) * resolution + z, &eight, 8);
+    for (int x = 0; x < resolution; x++)
+        for (int y = 0; y < resolution; y++)
+            for (int j = 0; j < words; j++) {
+                uint8_t* out = cells + (int64_t(x) * resolution + y) * resolution + j * bits;
+                Word word = Word(~outside[(x * words + j) * resolution + y]);
+                int left = std::min(bits, resolution - j * bits);
+                for (; left >= 8; left -= 8, out += 8, word = Word(word >> 8)) {
+                    const uint64_t eight = spread_byte(uint64_t(word) & 255);
+                    std::memcpy(out, &eight, 8);
+                }
+                for (; left > 0; left--, word = Word(word >> 1)) *out++ = uint8_t(word & 1);
             }
-        return;
-    }
-    for (int row = 0; row < resolution * resolution; row++)
-        for (int z = 0; z < resolution; z++)
-            cells[int64_t(row) * resolution + z] =
-                uint8_t(~outside[row * words + z / bits] >> (z % bits) & 1);
 }
 
 template <class Word>
 int voxelize(const float* vertices, const int64_t* faces, int64_t batch, int64_t vertex_count,
              int64_t face_count, int resolution, uint8_t* cells, int threads) {
     constexpr int bits = int(8 * sizeof(Word));
-    const int words = (resolution + bits - 1) / bits;
-    const int64_t grid = int64_t(resolution) * resolution * words;
-    if (threads > batch) threads = int(batch);
-    if (threads < 1) threads = 1;
+    const int words = (resolution + bits - 1) / bits, layer = resolution * words;
+    const int64_t grid = int64_t(resolution) * layer;
+    threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, batch)));
     // A thread's own: marked grid, outside grid, one layer, one flag per layer.
-    const int64_t layer = int64_t(resolution) * words, own = 2 * grid + layer + resolution;
+    const int64_t own = 2 * grid + layer + resolution;
     std::unique_ptr<Word[]> scratch(new (std::nothrow) Word[size_t(own * threads)]);
     if (!scratch) return kVoxelNoMemory;
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic, 1)
@@ -152,14 +235,12 @@ int voxelize(const float* vertices, const int64_t* faces, int64_t batch, int64_t
         Word* const next = outside + grid;
         char* const due = reinterpret_cast<char*>(next + layer);
         // Bits beyond the grid count as marked, so that nothing ever floods them.
-        for (int64_t i = 0; i < grid; i++)
-            marked[i] = Word(~voxel_valid<Word>(int(i % words), resolution));
+        for (int row = 0; row < resolution * words; row++)
+            std::fill_n(marked + int64_t(row) * resolution, resolution,
+                        Word(~voxel_valid<Word>(row % words, resolution)));
         mark_surface(Bits<Word>{marked, resolution, words}, vertices + b * vertex_count * 3,
                      vertex_count, faces, face_count);
-        if (words == 1)
-            flood<Word, true>(marked, outside, next, due, resolution, words);
-        else
-            flood<Word, false>(marked, outside, next, due, resolution, words);
+        flood<Word>(marked, outside, next, due, resolution, words);
         write_cells(outside, cells + b * int64_t(resolution) * resolution * resolution,
                     resolution, words);
     }

@@ -34,19 +34,21 @@ __device__ void mark_surface(Bits grid, const float* vertices, int64_t vertex_co
     for (int64_t job = warp; job < 3 * face_count; job += kThreads / kWarp) {
         const int64_t f = job / 3;
         const int pass = int(job % 3);
-        const VoxelTriangle triangle =
-            voxel_triangle(vertices, faces + 3 * f, vertex_count, grid.resolution);
-        if (!triangle.usable) continue;
+        float corner[3][3];
+        if (!voxel_corners(vertices, faces + 3 * f, vertex_count, grid.resolution, corner))
+            continue;
         // Three passes, three corners.
-        if (lane == 0) voxel_mark_corner(grid, triangle.corner[pass], grid.resolution);
-        const VoxelPass lines = voxel_pass(triangle, pass, grid.resolution);
-        const int wide = lines.high1 - lines.low1 + 1;
-        if (wide <= 0 || lines.high0 < lines.low0) continue;
-        const int count = wide * (lines.high0 - lines.low0 + 1);
+        if (lane == 0) voxel_mark_corner(grid, corner[pass], grid.resolution);
+        const VoxelPass<float> face = voxel_pass<float>(corner, pass, grid.resolution);
+        const int low0 = voxel_ceil(face.low0), high0 = voxel_floor(face.high0);
+        const int low1 = voxel_ceil(face.low1), wide = voxel_floor(face.high1) - low1 + 1;
+        if (wide <= 0 || high0 < low0) continue;
+        const int count = wide * (high0 - low0 + 1);
         for (int i = lane; i < count; i += kWarp) {
-            const int i0 = lines.low0 + i / wide, i1 = lines.low1 + i % wide;
-            const int k = voxel_depth(lines, i0, i1, grid.resolution);
-            if (k >= 0) voxel_mark(grid, pass, i0, i1, k);
+            const int i0 = low0 + i / wide, i1 = low1 + i % wide;
+            const VoxelLine<float> line = voxel_line<float>(face, float(i0), float(i1));
+            if (voxel_accepts(line, grid.resolution))
+                voxel_mark(grid, pass, i0, i1, int(line.depth));
         }
     }
 }

@@ -13,7 +13,7 @@
 // A face with a coordinate that is not finite or beyond 2^24 cells marks nothing, and neither
 // does a face with an index outside [0, V).
 //
-// Bits: row (x, y) holds the cells along z in `words` words; bit z of the row is cell (x, y, z).
+// Bits: cell (x, y, z) is bit z % b of word z / b of row (x, y), with b bits a word.
 #pragma once
 
 #include <cmath>
@@ -27,93 +27,119 @@ constexpr int kVoxelLargestResolution = 1024;
 enum VoxelError { kVoxelBadResolution = -1, kVoxelNoMemory = -2 };
 constexpr float kVoxelFarthest = 16777216.0f;  // 2^24 cells: single precision ends to count there
 
-struct VoxelTriangle {
-    float corner[3][3];  // voxel units
-    bool usable;
-};
-
-BENCH_HD VoxelTriangle voxel_triangle(const float* vertices, const int64_t* face,
-                                      int64_t vertex_count, int resolution) {
-    VoxelTriangle triangle;
-    triangle.usable = true;
+// The corners of a face in voxel units; false if the face marks nothing.
+BENCH_HD bool voxel_corners(const float* vertices, const int64_t* face, int64_t vertex_count,
+                            int resolution, float corner[3][3]) {
+    bool usable = true;
     for (int c = 0; c < 3; c++) {
         const int64_t index = face[c];
         const bool known = index >= 0 && index < vertex_count;
-        triangle.usable &= known;
+        usable &= known;
         for (int d = 0; d < 3; d++) {
             const float value = known ? vertices[3 * index + d] * float(resolution) : 0.0f;
-            triangle.corner[c][d] = value;
-            triangle.usable &= std::fabs(value) <= kVoxelFarthest;  // false for NaN
+            corner[c][d] = value;
+            usable &= std::fabs(value) <= kVoxelFarthest;  // false for NaN
         }
     }
-    return triangle;
+    return usable;
 }
-
-// One triangle seen along one axis, with the lattice lines that can meet it.
-struct VoxelPass {
-    float a0, a1, aw;        // first corner
-    float e10, e11, e1w;     // second corner - first
-    float e20, e21, e2w;     // third corner - first
-    float det;
-    int low0, high0, low1, high1;  // inclusive; empty if low > high
-};
 
 // The two axes of the plane and the axis of the lines, for pass 0 (along x), 1 (y) and 2 (z).
 BENCH_HD int voxel_axis(int pass, int which) {
     return which == 2 ? pass : (which == 0 ? (pass == 0 ? 2 : 0) : (pass == 1 ? 2 : 1));
 }
 
-BENCH_HD float voxel_min(float a, float b) { return b < a ? b : a; }
-BENCH_HD float voxel_max(float a, float b) { return a < b ? b : a; }
+// One triangle seen along one axis, with the lattice lines that can meet it. T is float, or a
+// compiler's vector of floats with one triangle per lane.
+template <class T>
+struct VoxelPass {
+    T a0, a1, aw;     // first corner
+    T e10, e11, e1w;  // second corner - first
+    T e20, e21, e2w;  // third corner - first
+    T det;
+    T low0, high0, low1, high1;  // lines from ceil(low) to floor(high); 0 to -1 for none
+};
+
+template <class T>
+BENCH_HD T voxel_min(T a, T b) {
+    return b < a ? b : a;
+}
+template <class T>
+BENCH_HD T voxel_max(T a, T b) {
+    return a < b ? b : a;
+}
+template <class T>
+BENCH_HD T voxel_abs(T a) {
+    return a < 0.0f ? -a : a;
+}
 
 // Lines are tested with rounded arithmetic, which accepts some that pass beside the triangle:
 // many if it is nearly degenerate. With u = 2^-24 and l the longest component of an edge, the
 // numerators of t1, t2 err by 6.2 u l (R + |A|), det by 4.2 u l^2, hence an accepted line is
 // within `margin` of the triangle (twice what the analysis gives). So the box loses no line that a
 // loop over all R^2 lines would accept, and grows to the whole grid where det is mere rounding.
-BENCH_HD VoxelPass voxel_pass(const VoxelTriangle& triangle, int pass, int resolution) {
+template <class T>
+BENCH_HD VoxelPass<T> voxel_pass(const T corner[3][3], int pass, int resolution) {
     const int p0 = voxel_axis(pass, 0), p1 = voxel_axis(pass, 1);
-    const float* a = triangle.corner[0];
-    const float* b = triangle.corner[1];
-    const float* c = triangle.corner[2];
-    VoxelPass out;
+    const T* a = corner[0];
+    const T* b = corner[1];
+    const T* c = corner[2];
+    VoxelPass<T> out;
     out.a0 = a[p0], out.a1 = a[p1], out.aw = a[pass];
     out.e10 = b[p0] - a[p0], out.e11 = b[p1] - a[p1], out.e1w = b[pass] - a[pass];
     out.e20 = c[p0] - a[p0], out.e21 = c[p1] - a[p1], out.e2w = c[pass] - a[pass];
     out.det = out.e11 * out.e20 - out.e21 * out.e10;
 
-    const float size = float(resolution), last = float(resolution - 1);
-    const float edge = voxel_max(voxel_max(std::fabs(out.e10), std::fabs(out.e11)),
-                                 voxel_max(std::fabs(out.e20), std::fabs(out.e21)));
-    const float reach = size + voxel_max(std::fabs(out.a0), std::fabs(out.a1)) + edge;
-    const float area = std::fabs(out.det);
-    const float margin =
-        area > 1e-25f ? edge * (edge * reach / area * 0x1p-19f + 0x1p-20f) : 2.0f * reach;
-    const float min0 = voxel_min(a[p0], voxel_min(b[p0], c[p0])) - margin;
-    const float max0 = voxel_max(a[p0], voxel_max(b[p0], c[p0])) + margin;
-    const float min1 = voxel_min(a[p1], voxel_min(b[p1], c[p1])) - margin;
-    const float max1 = voxel_max(a[p1], voxel_max(b[p1], c[p1])) + margin;
-    // Clamped as floats first: a cast of a large float is undefined.
-    out.low0 = int(std::ceil(voxel_min(voxel_max(min0, 0.0f), size)));
-    out.high0 = int(std::floor(voxel_min(voxel_max(max0, -1.0f), last)));
-    out.low1 = int(std::ceil(voxel_min(voxel_max(min1, 0.0f), size)));
-    out.high1 = int(std::floor(voxel_min(voxel_max(max1, -1.0f), last)));
-    if (out.det == 0.0f) out.high0 = -1;
+    const T zero = out.det - out.det, size = zero + float(resolution);
+    const T edge = voxel_max<T>(voxel_max<T>(voxel_abs(out.e10), voxel_abs(out.e11)),
+                                voxel_max<T>(voxel_abs(out.e20), voxel_abs(out.e21)));
+    const T reach = size + voxel_max<T>(voxel_abs(out.a0), voxel_abs(out.a1)) + edge;
+    const T area = voxel_abs(out.det);
+    const T wide = edge * (edge * reach / area * 0x1p-19f + 0x1p-20f);
+    const T margin = area > 1e-25f ? wide : reach + reach;
+    const T min0 = voxel_min<T>(a[p0], voxel_min<T>(b[p0], c[p0])) - margin;
+    const T max0 = voxel_max<T>(a[p0], voxel_max<T>(b[p0], c[p0])) + margin;
+    const T min1 = voxel_min<T>(a[p1], voxel_min<T>(b[p1], c[p1])) - margin;
+    const T max1 = voxel_max<T>(a[p1], voxel_max<T>(b[p1], c[p1])) + margin;
+    out.low0 = voxel_min<T>(voxel_max<T>(min0, zero), size);
+    out.low1 = voxel_min<T>(voxel_max<T>(min1, zero), size);
+    out.high0 = voxel_min<T>(voxel_max<T>(max0, zero - 1.0f), size - 1.0f);
+    out.high1 = voxel_min<T>(voxel_max<T>(max1, zero - 1.0f), size - 1.0f);
+    out.high0 = area > 0.0f ? out.high0 : zero - 1.0f;
     return out;
 }
 
-// The cell along the line at which line (i0, i1) meets the triangle, or -1.
-BENCH_HD int voxel_depth(const VoxelPass& p, int i0, int i1, int resolution) {
-    const float d0 = float(i0) - p.a0, d1 = float(i1) - p.a1;
-    const float n1 = p.e20 * d1 - p.e21 * d0;
-    const float n2 = -p.e10 * d1 + p.e11 * d0;
-    // Spares the divisions where the answer is beyond rounding; never changes it.
-    const float sign = p.det < 0.0f ? -1.0f : 1.0f;
-    if (n1 * sign < -1e-20f || n2 * sign < -1e-20f) return -1;
-    const float t1 = n1 / p.det, t2 = n2 / p.det;
-    if (t1 < 0.0f || t2 < 0.0f || t1 + t2 > 1.0f) return -1;
-    const float depth = std::floor((t1 * p.e1w + t2 * p.e2w) + p.aw);
-    return depth >= 0.0f && depth < float(resolution) ? int(depth) : -1;
+// Rounds what is at least -1 up and down; std::ceil and std::floor are slow calls without SSE 4.
+BENCH_HD int voxel_ceil(float x) {
+    const int whole = int(x);
+    return whole + (float(whole) < x);
+}
+BENCH_HD int voxel_floor(float x) {
+    const int whole = int(x);
+    return whole - (x < float(whole));
+}
+
+// Where line (i0, i1) meets the plane of the triangle, in the order of the original. The line is
+// accepted if t1 >= 0, t2 >= 0, t1 + t2 <= 1 and 0 <= depth < R; its cell is the whole part of
+// depth. T is float or a vector with one line per lane.
+template <class T>
+struct VoxelLine {
+    T t1, t2, depth;
+};
+
+BENCH_HD bool voxel_accepts(const VoxelLine<float>& line, int resolution) {
+    return line.t1 >= 0.0f && line.t2 >= 0.0f && line.t1 + line.t2 <= 1.0f &&
+           line.depth >= 0.0f && line.depth < float(resolution);
+}
+
+template <class T>
+BENCH_HD VoxelLine<T> voxel_line(const VoxelPass<float>& p, T i0, T i1) {
+    const T d0 = i0 - p.a0, d1 = i1 - p.a1;
+    VoxelLine<T> line;
+    line.t1 = (p.e20 * d1 - p.e21 * d0) / p.det;
+    line.t2 = (-p.e10 * d1 + p.e11 * d0) / p.det;
+    line.depth = (line.t1 * p.e1w + line.t2 * p.e2w) + p.aw;
+    return line;
 }
 
 // Marks the cells around line (i0, i1) at depth k. Grid::mark(x, y, z) and Grid::mark_two(x, y, z)

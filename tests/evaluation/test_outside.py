@@ -1,0 +1,306 @@
+"""Predictions from outside: every file kind, absent and unknown ids, hostile files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+
+from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
+from benchbench.core.types import Mesh, Points, Voxels
+from benchbench.evaluation.meshes_in import read_shape
+from benchbench.evaluation.outside import open_outside
+from benchbench.evaluation.rescore import check_expected, plan_outside, score_outside, score_run
+from benchbench.evaluation.run import run
+from benchbench.protocols.convert import house_voxels, unit_cube_grid
+
+
+def save(mesh: Mesh, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(path)
+
+
+def fill(folder: Path, tiny: ModuleType, store: Any, views: int = 1, suffix: str = ".obj") -> None:
+    """The truths as files, for every object of the test split."""
+    for row in store.indices("test").tolist():
+        for view in range(views):
+            save(store.mesh(row), folder / store.object_ids[row] / f"{view:02d}{suffix}")
+
+
+def score(folder: Path, store: Any, out: Path, *protocols: str, **options: Any) -> dict[str, Any]:
+    found, runs, config, items = plan_outside(folder, store, "test", out=out, **options)
+    names = protocols or ("bench-iou-v1",)
+    return score_outside(found, runs, config, items, store, names, quiet=True)
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".off", ".ply"])
+def test_mesh_files(stubs: ModuleType, tiny_root: Path, tmp_path: Path, suffix: str) -> None:
+    store = stubs.tiny_store(tiny_root)
+    fill(tmp_path / "mine", stubs, store, suffix=suffix)
+    result = score(tmp_path / "mine", store, tmp_path / "runs")
+    assert result["complete"] and result["baseline"]["id"] == "mine"
+    assert result["protocols"]["bench-iou-v1"]["mean_over_classes"]["iou"] == 1.0
+    assert result["selection"] | {"views": "0", "items": 12} == result["selection"]
+
+
+def test_grids_and_points(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
+    store = stubs.tiny_store(tiny_root)
+    for row in store.indices("test").tolist():
+        path = tmp_path / "mine" / (store.object_ids[row] + ".npy")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grid = house_voxels(store.mesh(row), unit_cube_grid())
+        np.save(path, grid if row % 2 else grid.astype(np.float16) * np.float16(0.45))
+    result = score(tmp_path / "mine", store, tmp_path / "runs", "r2n2-iou-v1", "bench-iou-v1")
+    assert result["selection"]["views"] == "none"
+    assert result["protocols"]["r2n2-iou-v1"]["mean_over_classes"] == {"iou": 1.0, "ap": 1.0}
+    assert 0 < result["protocols"]["bench-iou-v1"]["mean_over_objects"]["iou"] < 1
+    again = score(tmp_path / "mine", store, tmp_path / "runs", threshold=0.4)
+    assert again["protocols"]["bench-iou-v1"]["mean_over_objects"]["iou"] == 1.0
+    assert again["hash"] != result["hash"]
+
+
+def test_absent_items_are_penalised_and_named(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    mine = tmp_path / "mine"
+    fill(mine, stubs, store, views=2)
+    ids = [store.object_ids[row] for row in store.indices("test").tolist()]
+    (mine / ids[0] / "01.obj").unlink()
+    for file in (mine / ids[5]).iterdir():
+        file.unlink()
+    (mine / ids[7] / "00.obj").write_text("f 1 2 3\nthis is no obj \x00\xff")
+    (mine / "notes.txt").write_text("not a prediction")
+    result = score(mine, store, tmp_path / "runs")
+    summary = result["protocols"]["bench-iou-v1"]
+    assert summary["items"] == 24  # 12 objects in the 2 views that occur
+    assert result["predictions"]["failed"]["missing"] == 3
+    broken = [f for f in summary["failed_items"] if f["object"] == ids[7]]
+    assert len(broken) == 1 and broken[0]["status"] in ("unreadable", "invalid", "empty")
+    assert summary["mean_over_objects"]["iou"] == pytest.approx((24 - 4) / 24)
+    every = score(mine, store, tmp_path / "all", views="all")
+    assert every["protocols"]["bench-iou-v1"]["items"] == 36
+    assert every["predictions"]["failed"]["missing"] == 15
+
+
+def test_names_of_classes_and_whole_objects(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    names = dict(store.classes)
+    for row in store.indices("test").tolist():
+        synset, model = store.object_ids[row].split("/")
+        save(store.mesh(row), tmp_path / "mine" / names[synset] / f"{model}.ply")
+    result = score(tmp_path / "mine", store, tmp_path / "runs", "kato-iou-v1", "bench-iou-v1")
+    assert result["protocols"]["kato-iou-v1"]["mean_over_classes"]["iou"] == 1.0
+
+
+def test_other_objects_of_the_set_are_left_aside(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    mine = tmp_path / "mine"
+    fill(mine, stubs, store)
+    save(stubs.box_of(0), mine / "02691156" / "train0" / "0.obj")
+    *_, config, items = plan_outside(mine, store, "test", out=tmp_path)
+    assert config["left_aside"] == 1 and len(items) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("02691156/nobody/0.obj", "no object '02691156/nobody'"),
+        ("99999999/test0/0.obj", "no object '99999999/test0'"),
+        ("02691156/test0/3.obj", "3 views, no view 3"),
+        ("02691156/test0/first.obj", "no number of a view"),
+        ("02691156/test0/0.ply", "there twice"),
+        ("02691156/test0/0/0.obj", "no plain"),
+        ("alone.obj", "no plain"),
+    ],
+)
+def test_unknown_ids_are_an_error(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    mine = tmp_path / "mine"
+    fill(mine, stubs, store)
+    save(stubs.box_of(0), mine / name)
+    with pytest.raises(CheckError, match=words):
+        open_outside(mine, store)
+
+
+def test_links_are_not_followed(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
+    store = stubs.tiny_store(tiny_root)
+    fill(tmp_path / "mine", stubs, store)
+    os.symlink("/etc/passwd", tmp_path / "mine" / "02691156" / "test0" / "01.obj")
+    with pytest.raises(CheckError, match="links"):
+        open_outside(tmp_path / "mine", store)
+
+
+def test_nothing_there(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
+    store = stubs.tiny_store(tiny_root)
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "absent"):
+        with pytest.raises(MissingError):
+            open_outside(path, store)
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(UsageError, match="neither a folder nor"):
+        open_outside(tmp_path / "a.txt", store)
+
+
+def test_a_single_h5_and_a_folder_of_shards(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    stubs.STUBS["stub"] = stubs.Stub()
+    first = run(stubs.request(tiny_root, tmp_path), quiet=True)
+    store = stubs.tiny_store(tiny_root)
+    folder = next(tmp_path.glob("*/stub-*"))
+    for place in (folder / "predictions", folder / "predictions" / "shard-0000.h5"):
+        result = score(place, store, tmp_path / "again")
+        theirs, ours = (r["protocols"]["bench-iou-v1"] for r in (first, result))
+        assert theirs["per_class"] == ours["per_class"]
+
+
+def test_outside_scoring_goes_on_where_it_stopped(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    fill(tmp_path / "mine", stubs, store)
+    first = score(tmp_path / "mine", store, tmp_path / "runs")
+    folder = next((tmp_path / "runs").glob("*/mine-*"))
+    (folder / "result.json").unlink()
+    assert score(tmp_path / "mine", store, tmp_path / "runs") == first
+    both = score(tmp_path / "mine", store, tmp_path / "runs", "dibr-chamfer-v1")
+    assert list(both["protocols"]) == ["bench-iou-v1", "dibr-chamfer-v1"]
+
+
+def test_expect(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
+    stubs.STUBS["stub"] = stubs.Stub()
+    protocols = ("bench-iou-v1", "bench-surface-v1")
+    result = run(stubs.request(tiny_root, tmp_path, protocols=protocols), quiet=True)
+    from benchbench.evaluation.folder import RunFolder
+
+    folder = RunFolder(next(tmp_path.glob("*/stub-*")))
+    before = {p: p.read_bytes() for p in folder.path.rglob("*.csv")}
+    found = check_expected(folder, result, tiny_root, quiet=True)
+    assert found["differences"] == [] and found["largest_difference"] == 0.0
+    assert found["compared"] == sum((2 + 2 * m + 3 * (1 + m)) for m in (1, 3))
+    changed = result["protocols"]["bench-iou-v1"]["per_class"]["03001627"]["metrics"]
+    changed["iou"] += 1e-4
+    found = check_expected(folder, result, tiny_root, quiet=True)
+    assert len(found["differences"]) == 1 and "03001627 iou" in found["differences"][0]
+    assert {p: p.read_bytes() for p in folder.path.rglob("*.csv")} == before
+
+
+def test_a_run_of_another_data_set_version_is_refused(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    stubs.STUBS["stub"] = stubs.Stub()
+    run(stubs.request(tiny_root, tmp_path / "runs"), quiet=True)
+    from benchbench.evaluation.folder import RunFolder
+
+    folder = RunFolder(next((tmp_path / "runs").glob("*/stub-*")))
+    other = tmp_path / "other"
+    stubs.make_store(other, meshes=False)
+    with pytest.raises(CheckError, match="the prepared one is"):
+        score_run(folder, other, quiet=True)
+    (folder.predictions / "shard-0000.h5").unlink()
+    with pytest.raises(CheckError, match="0 of 36 predictions"):
+        score_run(folder, tiny_root, quiet=True)
+
+
+# -- single files ---------------------------------------------------------------------------
+
+
+def test_a_mesh_is_taken_vertex_for_vertex(tmp_path: Path) -> None:
+    """Equal vertices are not merged, unused ones stay, NaN stays: nothing is repaired."""
+    text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 0\nv 9 9 9\nvt 0 0\nvn 0 0 1\nusemtl x\n"
+    text = "mtllib /etc/passwd\n" + text + "f 1/1/1 2/1/1 3/1/1\nf 4 2 3\n"
+    (tmp_path / "a.obj").write_text(text)
+    mesh = read_shape(tmp_path / "a.obj")
+    assert isinstance(mesh, Mesh)
+    corners = mesh.vertices[mesh.faces]
+    assert corners.tolist() == [[[0, 0, 0], [1, 0, 0], [0, 1, 0]]] * 2
+    (tmp_path / "n.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    assert np.isnan(read_shape(tmp_path / "n.obj").vertices).any()
+
+
+def test_ply_without_faces_and_arrays(tmp_path: Path) -> None:
+    trimesh.PointCloud(np.eye(3)).export(tmp_path / "c.ply")
+    assert isinstance(read_shape(tmp_path / "c.ply"), Points)
+    np.save(tmp_path / "p.npy", np.zeros((5, 3)))
+    assert isinstance(read_shape(tmp_path / "p.npy"), Points)
+    np.save(tmp_path / "v.npy", np.ones((8, 8, 8), bool))
+    voxels = read_shape(tmp_path / "v.npy")
+    assert isinstance(voxels, Voxels) and voxels.grid_to_object[0, 0] == 1 / 8
+
+
+def hostile(folder: Path) -> dict[str, Path]:
+    """Files that a careless reader believes, unpickles or chokes on."""
+    files: dict[str, bytes] = {
+        "empty.obj": b"",
+        "noise.obj": bytes(range(256)) * 40,
+        "noise.ply": bytes(range(256)) * 40,
+        "noise.off": bytes(range(256)) * 40,
+        "noise.npy": bytes(range(256)) * 40,
+        "huge.off": b"OFF\n99999999999 99999999999 0\n",
+        "huge.ply": b"ply\nformat binary_little_endian 1.0\nelement vertex 99999999999\n"
+        b"property float x\nproperty float y\nproperty float z\nend_header\n",
+        "short.ply": b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\n"
+        b"property float y\nproperty float z\nelement face 1\n"
+        b"property list uchar int vertex_indices\nend_header\n0 0 0\n",
+    }
+    paths = {}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        paths[name] = folder / name
+    np.save(folder / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(folder / "shape.npy", np.zeros((4, 5, 6)))
+    np.save(folder / "complex.npy", np.zeros((4, 4, 4), complex))
+    np.save(folder / "text.npy", np.array(["a"]))
+    np.save(folder / "long.npy", np.zeros((8, 8, 8)))
+    data = (folder / "long.npy").read_bytes()
+    (folder / "long.npy").write_bytes(data.replace(b"(8, 8, 8)", b"(8,8,800)"))
+    for name in ("pickle", "shape", "complex", "text", "long"):
+        paths[f"{name}.npy"] = folder / f"{name}.npy"
+    os.mkfifo(folder / "pipe.obj")
+    paths["pipe.obj"] = folder / "pipe.obj"
+    os.symlink("/dev/zero", folder / "zero.obj")
+    paths["zero.obj"] = folder / "zero.obj"
+    (folder / "folder.obj").mkdir()
+    paths["folder.obj"] = folder / "folder.obj"
+    return paths
+
+
+def test_hostile_files(tmp_path: Path) -> None:
+    from benchbench.evaluation.predictions import make_item
+
+    for name, path in hostile(tmp_path).items():
+        try:
+            shape = read_shape(path)
+        except InputError as error:
+            assert name in str(error)
+            continue
+        assert make_item("a/b", 0, shape).status != "ok", name
+
+
+def test_a_file_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchbench.evaluation.meshes_in.MAX_BYTES", 10)
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    with pytest.raises(InputError, match="more than"):
+        read_shape(tmp_path / "a.obj")
+
+
+def test_face_indices_out_of_range(tmp_path: Path) -> None:
+    from benchbench.evaluation.predictions import make_item
+
+    (tmp_path / "a.off").write_text("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n")
+    try:
+        assert make_item("a/b", 0, read_shape(tmp_path / "a.off")).status == "invalid"
+    except InputError as error:
+        assert "a.off" in str(error)

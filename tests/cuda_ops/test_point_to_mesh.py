@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import torch
 import trimesh
 
 from benchbench.core.errors import ShapeError
-from benchbench.cuda_ops import library, point_to_mesh
+from benchbench.cuda_ops import point_to_mesh
 from benchbench.cuda_ops.reference.point_to_mesh import point_to_mesh as twin
 
 
@@ -186,7 +185,9 @@ def test_what_is_not_finite() -> None:
         assert squared.tolist() == [torch.inf] and index.tolist() == [2]
 
 
-def test_bits_do_not_depend_on_threads_layout_or_instruction_set() -> None:
+def test_bits_do_not_depend_on_threads_layout_or_instruction_set(
+    libraries: dict[str, ctypes.CDLL],
+) -> None:
     rng = np.random.default_rng(2)
     vertices, faces = (torch.from_numpy(x) for x in ball())
     vertices = vertices.float()
@@ -202,8 +203,8 @@ def test_bits_do_not_depend_on_threads_layout_or_instruction_set() -> None:
         torch.set_num_threads(before)
     one = point_to_mesh(points[7:8], vertices, faces)
     assert (float(one[0]), int(one[1])) == (float(squared[7]), int(index[7]))
-    for path in usable_libraries():
-        kernel = ctypes.CDLL(str(path)).bench_point_to_mesh
+    for level, loaded in libraries.items():
+        kernel = loaded.bench_point_to_mesh
         pointer, size = ctypes.c_void_p, ctypes.c_int64
         kernel.argtypes = [pointer, size, pointer, pointer, size, pointer, pointer, ctypes.c_int]
         got = torch.empty_like(squared), torch.empty_like(index)
@@ -211,21 +212,7 @@ def test_bits_do_not_depend_on_threads_layout_or_instruction_set() -> None:
             points.data_ptr(), len(points), vertices.data_ptr(), faces.data_ptr(), len(faces),
             got[0].data_ptr(), got[1].data_ptr(), 2,
         )  # fmt: skip
-        assert code == 0 and torch.equal(got[0], squared) and torch.equal(got[1], index), path
-
-
-def usable_libraries() -> list[Path]:
-    """The compiled libraries of all instruction sets that this processor has."""
-    here = library.location("cpu")
-    if here is None:
-        pytest.skip(f"no compiled kernels: {library.why_unavailable('cpu')}")
-    order = ["generic", "x86-64", "x86-64-v3", "x86-64-v4"]
-    best = order.index(library.cpu_level())
-    return [
-        path
-        for path in sorted(Path(here).parent.glob("libbench_*.so"))
-        if path.stem.removeprefix("libbench_") in order[: best + 1]
-    ]
+        assert code == 0 and torch.equal(got[0], squared) and torch.equal(got[1], index), level
 
 
 def test_operator_registration() -> None:

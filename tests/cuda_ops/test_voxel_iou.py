@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from benchbench.core.errors import ShapeError
-from benchbench.cuda_ops import library, voxel_iou
+from benchbench.cuda_ops import voxel_iou
 from benchbench.cuda_ops.reference.voxel_iou import voxel_iou as twin
 
 
@@ -53,7 +52,9 @@ def test_equals_exact_fractions_at_any_size(size: int) -> None:
     assert torch.equal(values, twin(torch.from_numpy(p), torch.from_numpy(t)))
 
 
-def test_bits_do_not_depend_on_threads_layout_or_instruction_set() -> None:
+def test_bits_do_not_depend_on_threads_layout_or_instruction_set(
+    libraries: dict[str, ctypes.CDLL],
+) -> None:
     rng = np.random.default_rng(0)
     p, t = torch.from_numpy(rng.uniform(size=(2, 40, 33, 33, 33)) < 0.3)
     right = twin(p, t)
@@ -66,27 +67,13 @@ def test_bits_do_not_depend_on_threads_layout_or_instruction_set() -> None:
             assert torch.equal(voxel_iou(p, t), right)
     finally:
         torch.set_num_threads(before)
-    for path in usable_libraries():
-        kernel = ctypes.CDLL(str(path)).bench_voxel_iou
+    for level, loaded in libraries.items():
+        kernel = loaded.bench_voxel_iou
         pointer, size = ctypes.c_void_p, ctypes.c_int64
         kernel.argtypes = [pointer, pointer, size, size, pointer, ctypes.c_int]
         values = torch.empty_like(right)
         assert kernel(p.data_ptr(), t.data_ptr(), 40, 33**3, values.data_ptr(), 2) == 0
-        assert torch.equal(values, right), path
-
-
-def usable_libraries() -> list[Path]:
-    """The compiled libraries of all instruction sets that this processor has."""
-    here = library.location("cpu")
-    if here is None:
-        pytest.skip(f"no compiled kernels: {library.why_unavailable('cpu')}")
-    order = ["generic", "x86-64", "x86-64-v3", "x86-64-v4"]
-    best = order.index(library.cpu_level())
-    return [
-        path
-        for path in sorted(Path(here).parent.glob("libbench_*.so"))
-        if path.stem.removeprefix("libbench_") in order[: best + 1]
-    ]
+        assert torch.equal(values, right), level
 
 
 def test_any_byte_but_zero_is_occupied() -> None:

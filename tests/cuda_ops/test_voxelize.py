@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchbench.core.errors import ShapeError
-from benchbench.cuda_ops import library, voxelize
+from benchbench.cuda_ops import voxelize
 from benchbench.cuda_ops.reference.voxelize import voxelize as twin
 
 BOX_CORNERS = list(itertools.product((0, 1), repeat=3))
@@ -176,7 +176,9 @@ def test_bad_coordinates_mark_nothing() -> None:
     assert not voxelize(nothing, BOX_FACES, 16).any()
 
 
-def test_bits_do_not_depend_on_batch_threads_layout_or_instruction_set() -> None:
+def test_bits_do_not_depend_on_batch_threads_layout_or_instruction_set(
+    libraries: dict[str, ctypes.CDLL],
+) -> None:
     rng = np.random.default_rng(3)
     vertices = torch.from_numpy(rng.uniform(0, 1, (5, 40, 3)).astype(np.float32))
     faces = torch.from_numpy(rng.integers(0, 40, (60, 3)))
@@ -193,27 +195,13 @@ def test_bits_do_not_depend_on_batch_threads_layout_or_instruction_set() -> None
             assert torch.equal(voxelize(vertices, faces, 32), right)
     finally:
         torch.set_num_threads(before)
-    for library_file in usable_libraries():
-        kernel = ctypes.CDLL(str(library_file)).bench_voxelize
+    for level, loaded in libraries.items():
+        kernel = loaded.bench_voxelize
         pointer, size = ctypes.c_void_p, ctypes.c_int64
         kernel.argtypes = [pointer, pointer, size, size, size, size, pointer, ctypes.c_int]
         cells = torch.empty_like(right)
         code = kernel(vertices.data_ptr(), faces.data_ptr(), 5, 40, 60, 32, cells.data_ptr(), 2)
-        assert code == 0 and torch.equal(cells, right), library_file
-
-
-def usable_libraries() -> list[Path]:
-    """The compiled libraries of all instruction sets that this processor has."""
-    here = library.location("cpu")
-    if here is None:
-        pytest.skip(f"no compiled kernels: {library.why_unavailable('cpu')}")
-    order = ["generic", "x86-64", "x86-64-v3", "x86-64-v4"]
-    best = order.index(library.cpu_level())
-    return [
-        path
-        for path in sorted(Path(here).parent.glob("libbench_*.so"))
-        if path.stem.removeprefix("libbench_") in order[: best + 1]
-    ]
+        assert code == 0 and torch.equal(cells, right), level
 
 
 def test_operator_registration() -> None:

@@ -14,14 +14,17 @@ Layout of ``<root>/<id>.h5`` (N objects, K views of all objects together)::
     renderings/<name>/view_offset      (N+1,) int64: views of object n are [n] .. [n+1]
     renderings/<name>/box              (K,4) uint16: top, left, height, width of the stored part
     renderings/<name>/byte_offset      (K+1,) int64 into pixels
-    renderings/<name>/pixels           uint8, one zlib stream a view
+    renderings/<name>/pixels           uint8; a view is one byte (0 plain, 1 differences), then a
+                                       zlib stream of its box; a transparent view has no bytes
     renderings/<name>/world_to_camera  (K,4,4) float64; intrinsics (K,3,3); parameters (K,P)
     splits/<name>/<train|val|test>     int64 rows of objects, ascending
 
 Every dataset is contiguous (no chunks, no HDF5 filter): one picture is one read of its own bytes.
-Measured on two cores (tests/benchmarks/bench_store.py): a picture cut to the box of its
-non-transparent pixels and deflated takes fewer bytes than the PNG and decodes several times faster
-than Pillow reads it; one HDF5 chunk a view costs more bytes, 24 views a chunk costs 24 decodings.
+Measured on two cores (tests/benchmarks/bench_store.py): a rendering cut to the box of its visible
+pixels and deflated takes fewer bytes than its PNG and is read several times faster than Pillow
+reads that. One HDF5 chunk a view needs more of both, 24 views a chunk cost 24 decodings a picture.
+Dense pictures do not deflate well; where more than half is left, differences to the left and upper
+neighbours are tried, and the shorter stream is kept.
 
 RGB under alpha 0 is stored as 0: no published conversion of these renderings reads it (the alpha
 test replaces it by a background colour), and it is what makes the box and the deflate work.
@@ -42,7 +45,8 @@ from benchbench.core.errors import InputError
 
 SCHEMA = 1
 SPLITS = ("train", "val", "test")
-_LEVEL = 6  # 1..9 differ by 8 % in bytes and not in reading; 6 still writes 3,000 a second
+_PLAIN, _DIFFERENCES = 0, 1
+_LEVELS = (6, 4)  # measured: 9 saves 1 % and writes at a third of the speed; reading is the same
 
 Array = npt.NDArray[Any]
 
@@ -54,8 +58,11 @@ def encode_picture(image: Array) -> tuple[tuple[int, int, int, int], bytes]:
         image: (H, W, 4) uint8.
 
     Returns:
-        Box (top, left, height, width) and the zlib stream of its (height, width, 4) bytes, with
-        RGB set to 0 where alpha is 0. A fully transparent picture gives four zeros and b"".
+        Box (top, left, height, width) and the bytes that `decode_picture` takes. RGB is set to 0
+        where alpha is 0. A fully transparent picture gives four zeros and b"".
+
+    Raises:
+        InputError: Another shape or type.
 
     Example:
         >>> picture = np.zeros((8, 8, 4), np.uint8)
@@ -76,23 +83,29 @@ def encode_picture(image: Array) -> tuple[tuple[int, int, int, int], bytes]:
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     part = image[top:bottom, left:right] * visible[top:bottom, left:right, None]
     box = (int(top), int(left), int(bottom - top), int(right - left))
-    return box, zlib.compress(part.tobytes(), _LEVEL)
+    data = bytes([_PLAIN]) + zlib.compress(part.tobytes(), _LEVELS[0])
+    if len(data) > part.size // 2:
+        change = np.diff(part, axis=1, prepend=np.zeros_like(part[:, :1]))
+        change = np.diff(change, axis=0, prepend=np.zeros_like(part[:1]))
+        other = bytes([_DIFFERENCES]) + zlib.compress(change.tobytes(), _LEVELS[1])
+        data = min(data, other, key=len)
+    return box, data
 
 
-def decode_picture(box: Iterable[int], data: bytes, height: int, width: int) -> Array:
+def decode_picture(box: Iterable[int], data: bytes | memoryview, height: int, width: int) -> Array:
     """Undo `encode_picture`.
 
     Args:
-        box: top, left, height, width of the stored part.
-        data: zlib stream (any bytes-like object).
-        height: rows of the whole picture.
-        width: columns of the whole picture.
+        box: Top, left, height, width of the stored part.
+        data: What `encode_picture` returned.
+        height: Rows of the whole picture.
+        width: Columns of the whole picture.
 
     Returns:
         (height, width, 4) uint8.
 
     Raises:
-        InputError: the stream is broken or does not fill the box.
+        InputError: The stream is broken or does not fill the box.
     """
     top, left, rows, columns = (int(value) for value in box)
     image = np.zeros((height, width, 4), np.uint8)
@@ -103,12 +116,14 @@ def decode_picture(box: Iterable[int], data: bytes, height: int, width: int) -> 
         raise InputError(f"a stored box {top, left, rows, columns} leaves the picture")
     inflate = zlib.decompressobj()
     try:
-        raw = inflate.decompress(data, size + 1)  # never more, whatever the stream claims
+        raw = inflate.decompress(data[1:], size + 1)  # never more, whatever the stream claims
     except zlib.error as error:
         raise InputError(f"a stored picture is damaged ({error})") from error
-    if len(raw) != size or not inflate.eof:
+    if len(raw) != size or not inflate.eof or data[0] not in (_PLAIN, _DIFFERENCES):
         raise InputError(f"a stored picture does not fill its box of {size} bytes")
     part = np.frombuffer(raw, np.uint8).reshape(rows, columns, 4)
+    if data[0] == _DIFFERENCES:
+        part = np.cumsum(np.cumsum(part, axis=0, dtype=np.uint8), axis=1, dtype=np.uint8)
     image[top : top + rows, left : left + columns] = part
     return image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Assembly:
 
     def __init__(self) -> None:
         self.palette: list[str] = []
-        self._pending: list[object] = []
+        self._pending: list[Any] = []
         self._colour_of: dict[int, int] = {}
 
     def add(self, colour: str, *raws: Raw | Iterable[Raw], minus: Iterable[Raw] = ()) -> None:
@@ -89,7 +90,7 @@ class Assembly:
         """
         return _finish(_boolean(self._pending, "Add"), self._colour_of, tuple(self.palette))
 
-    def _solid(self, raw: Raw, colour: str) -> object:
+    def _solid(self, raw: Raw, colour: str) -> Any:
         import manifold3d
 
         vertices = np.rint(np.asarray(raw[0]) / PART_STEP) * PART_STEP
@@ -116,7 +117,7 @@ def _flatten(raws: Iterable[Raw | Iterable[Raw]]) -> Iterable[Raw]:
             yield from _flatten(raw)  # type: ignore[arg-type]
 
 
-def _boolean(solids: list, kind: str):
+def _boolean(solids: list[Any], kind: str) -> Any:
     import manifold3d
 
     if len(solids) == 1:
@@ -124,7 +125,7 @@ def _boolean(solids: list, kind: str):
     return manifold3d.Manifold.batch_boolean(solids, getattr(manifold3d.OpType, kind))
 
 
-def _finish(union, colour_of: dict[int, int], palette: tuple[str, ...]) -> Solid:
+def _finish(union: Any, colour_of: dict[int, int], palette: tuple[str, ...]) -> Solid:
     if union.is_empty():
         raise BenchError("The parts leave nothing.", hint="report this; a fault of shapes13")
     # An enclosed cavity is a piece of negative volume: it is no part of the outer surface.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,6 @@ def _checks(rows: Sequence[ClassRow], full: bool) -> Iterator[Check]:
     yield minimum("classes where a quarter turn costs 0.10", turning, 9)
     yield minimum("truth voxelised again, any class", least("truth"), 0.98)
     order = [average(column) for column in ("truth", "thin", "hull", "mean", "wrong")]
-    gaps = [high - low for high, low in zip(order[:-1], order[1:], strict=True)]
+    gaps = [high - low for high, low in pairwise(order)]
     what = "smallest step of truth > without thin parts > hull > class mean > wrong mean"
     yield Check(what, min(gaps), "> 0", min(gaps) > 0)

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 
 Raw = tuple[np.ndarray, np.ndarray]
-Vector = Sequence[float]
+Vector = Sequence[float] | np.ndarray
 
 # Part vertices are rounded to this step before any boolean, so that the last bit of a sine or a
 # square root, which differs between mathematical libraries, cannot reach the result.
 PART_STEP = 2.0**-18
 
 
-def loft(rings: Sequence[np.ndarray], closed: bool = False) -> Raw:
+def loft(rings: Sequence[np.ndarray] | np.ndarray, closed: bool = False) -> Raw:
     """Joins rings of points into a solid.
 
     Args:

@@ -84,9 +84,10 @@ def _seat(
         count = 4
         pitch = p.depth / count
         for k in range(count):
-            x = -deep + (k + 0.5) * pitch
+            middle = -deep + (k + 0.5) * pitch
             a.add(
-                "wood", slab((x, top - p.plate / 2, 0), (pitch * p.slat_share, p.plate, p.length))
+                "wood",
+                slab((middle, top - p.plate / 2, 0), (pitch * p.slat_share, p.plate, p.length)),
             )
     else:
         count = max(5, round(p.length / 0.17))
@@ -94,8 +95,9 @@ def _seat(
         for k in range(count):
             z = -half + (k + 0.5) * pitch
             a.add("wood", slab((0, top - p.plate / 2, z), (p.depth, p.plate, pitch * p.slat_share)))
-        for x in (-0.8 * deep, 0.8 * deep):
-            a.add("metal", box((x - 0.02, low - 0.02, -half), (x + 0.02, low + 0.01, half)))
+        for middle in (-0.8 * deep, 0.8 * deep):
+            start, end = (middle - 0.02, low - 0.02, -half), (middle + 0.02, low + 0.01, half)
+            a.add("metal", box(start, end))
     z = half * (1 - p.leg_inset)
     for side in (1, -1):
         a.add(
@@ -196,12 +198,12 @@ def _back(
                     ),
                 )
         else:
-            for end in (-half + 0.02, half - 0.02):
+            for z in (-half + 0.02, half - 0.02):
                 a.add(
                     "wood",
                     bar(
-                        (x_at(low_y), top + low_y, end),
-                        (x_at(rail_high), top + rail_high, end),
+                        (x_at(low_y), top + low_y, z),
+                        (x_at(rail_high), top + rail_high, z),
                         0.04,
                         0.03,
                     ),

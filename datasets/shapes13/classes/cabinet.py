@@ -134,17 +134,19 @@ def _closed(
             a.add("metal", cylinder(knob, (face + 0.035, low + step / 2, middle), 0.018, sides=8))
     elif c.front == "doors":
         middle = (z[0] + z[1]) / 2
-        for z0, z1, knob in ((z[0], middle, middle - 0.05), (middle, z[1], middle + 0.05)):
+        for left, right, handle in ((z[0], middle, middle - 0.05), (middle, z[1], middle + 0.05)):
             a.add(
                 "accent",
-                box((front - 0.01, y[0] + gap, z0 + gap / 2), (face, y[1] - gap, z1 - gap / 2)),
+                box(
+                    (front - 0.01, y[0] + gap, left + gap / 2), (face, y[1] - gap, right - gap / 2)
+                ),
             )
             y_knob = y[0] + 0.55 * high
             a.add(
                 "metal",
                 box(
-                    (face - 0.005, y_knob - 0.05, knob - 0.01),
-                    (face + 0.03, y_knob + 0.05, knob + 0.01),
+                    (face - 0.005, y_knob - 0.05, handle - 0.01),
+                    (face + 0.03, y_knob + 0.05, handle + 0.01),
                 ),
             )
 

@@ -139,8 +139,9 @@ def _legs(
             a.add("metal", bar((-x, under, -half * 0.8), (-x, under, half * 0.8), 2 * r, 0.02))
     else:
         t = 0.004 + 0.15 * w
-        for side in (z, -z):
-            a.add("wood", box((-deep * 0.75, 0.0, side - t), (deep * 0.75, under, side + t)))
+        for middle in (z, -z):
+            low, high = (-deep * 0.75, 0.0, middle - t), (deep * 0.75, under, middle + t)
+            a.add("wood", box(low, high))
         a.add("wood", box((-t, 0.3 * under, -z), (t, under, z)))
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+
+import numpy as np
 
 from benchbench.datasets.shapes13.assembly import Assembly
 from benchbench.datasets.shapes13.parts import (
+    Raw,
     bar,
     box,
     cylinder,
@@ -52,11 +56,11 @@ def build(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
     lift = p.neck + (0.12 if c.foot == "arm" else 0.0)
     middle = lift + h / 2
 
-    def aim(part):
+    def aim(part: Raw) -> Raw:
         return turned(moved(turned(part, 2, p.tilt), (0, middle, 0)), 1, p.swivel)
 
     if c.body == "tube":
-        _tube(p, c, a, w, h, aim)
+        _tube(p, a, w, h, aim)
     elif c.body == "pair":
         for side in (1, -1):
             for colour, part in _panel(p, w * 0.8, h * 0.8):
@@ -102,7 +106,9 @@ def build(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
         a.add("dark", box((start, 0.0, -0.012), (x, 0.02, 0.012)))
 
 
-def _panel(p: SimpleNamespace, w: float, h: float, edge: float | None = None):
+def _panel(
+    p: SimpleNamespace, w: float, h: float, edge: float | None = None
+) -> Iterator[tuple[str, Raw]]:
     """A thin screen, front at x = panel / 2, with a raised picture area and a back bulge."""
     t, edge = p.panel / 2, p.rim if edge is None else edge
     yield "body", box((-t, -h / 2, -w / 2), (t, h / 2, w / 2))
@@ -113,7 +119,13 @@ def _panel(p: SimpleNamespace, w: float, h: float, edge: float | None = None):
     )
 
 
-def _tube(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, w: float, h: float, aim) -> None:
+def _tube(
+    p: SimpleNamespace,
+    a: Assembly,
+    w: float,
+    h: float,
+    aim: Callable[[Raw], Raw],
+) -> None:
     """A picture-tube set: deep box that narrows backwards."""
     rings = []
     for x, s in (
@@ -132,8 +144,6 @@ def _tube(p: SimpleNamespace, c: SimpleNamespace, a: Assembly, w: float, h: floa
                 (x, -y + drop * 0.6, z),
             ]
         )
-    import numpy as np
-
     a.add("body", aim(loft(np.array(rings))))
     r = p.rim + 0.03
     a.add("glass", aim(box((0.0, -h / 2 + r, -w / 2 + r), (0.055, h / 2 - r, w / 2 - r))))

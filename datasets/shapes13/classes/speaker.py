@@ -219,8 +219,6 @@ def _base(
                 foot = np.array([sx * x * (0.6 + 0.5 * p.base), 0.0, sz * z * (0.6 + 0.5 * p.base)])
                 a.add("wood", bar(foot, (sx * x, lift + 0.01, sz * z), thick))
     else:
-        path = [(-d * 0.3, lift + 0.01, 0), (-d * 0.3, 0.02, 0)]
-        del path
         for side in (1, -1):
             z = side * min(0.42 * w, half_w)
             ring = [

@@ -234,7 +234,7 @@ def _ferry(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
     y, x0, x1 = -0.01, -0.46, 0.5 - 0.9 * p.bow
     decks = {"aft": 1, "middle": 2, "two decks": 3}[c.house]
     step = 0.05 + 0.3 * p.house_height
-    for k in range(decks):
+    for _ in range(decks):
         a.add("light", box((x0 + 0.04, y - 0.01, -0.3 * b), (x1 - 0.03, y + step, 0.3 * b)))
         a.add("light", box((x0, y + step - 0.012, -0.48 * b), (x1, y + step + 0.002, 0.48 * b)))
         for x in np.linspace(x0 + 0.02, x1 - 0.02, 4):
@@ -361,8 +361,8 @@ def _submarine(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
     a.add("dark", prism(tower, 2, -0.28 * r - 0.008, 0.28 * r + 0.008))
     fins = blade((-0.36, 0, 0), 0.1, (-0.42, 0, r + 0.06 + 0.1 * p.keel), 0.07, 0.02)
     a.both("dark", fins)
-    for s in (1, -1):
-        a.add("dark", blade((-0.37, 0, 0), 0.1, (-0.43, s * (r + 0.07), 0), 0.06, 0.02, 2))
+    for up in (1, -1):
+        a.add("dark", blade((-0.37, 0, 0), 0.1, (-0.43, up * (r + 0.07), 0), 0.06, 0.02, 2))
     if c.house != "aft":
         level = r + 0.3 * p.house_height if c.house == "middle" else 0.3 * r
         front = x if c.house == "middle" else 0.36
@@ -439,7 +439,7 @@ def _junk(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
     """A square-rigger: two or three masts with yards and square sails, raised stern."""
     b = 0.75 * p.beam
     a.add("wood", _hull(p, b, 1.2 * p.hull, p.bow_rise + 0.03))
-    a.add("wood", frustum_stern(p, b))
+    a.add("wood", _after_castle(p, b))
     a.add("wood", tube([(0.42, 0.02, 0), (0.62, 0.08 + p.bow_rise, 0)], 0.014, 6))
     spots = [(0.22, 0.75), (-0.12, 1.0), (-0.36, 0.65)][: 3 if c.house != "aft" else 2]
     for x, s in spots:
@@ -472,7 +472,7 @@ def _junk(p: SimpleNamespace, c: SimpleNamespace, a: Assembly) -> None:
             a.add("wood", bar((x + 0.008, y0, -w0), (x + 0.008, y0, w0), 0.02))
 
 
-def frustum_stern(p: SimpleNamespace, beam: float) -> Raw:
+def _after_castle(p: SimpleNamespace, beam: float) -> Raw:
     """The raised after-castle."""
     half = beam / 2 * p.stern
     high = 0.03 + 0.4 * p.house_height

@@ -22,7 +22,7 @@ from benchbench import __version__
 from benchbench.core.errors import BenchError, CheckError, InputError, MissingError
 from benchbench.core.files import FileLock, explain_disk, read_json, sha256_file, write_json
 from benchbench.core.progress import Progress
-from benchbench.datasets.spec import Archive
+from benchbench.datasets.spec import Archive, size_text
 
 _BLOCK = 1 << 20
 _ATTEMPTS = 5  # per mirror, as long as each brings new bytes
@@ -278,9 +278,8 @@ def _check_magic(archive: Archive, block: bytes) -> None:
 def _check_space(part: Path, needed: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if needed + _MARGIN > free:
-        gib = 1 << 30
         raise MissingError(
-            f"'{part.parent}' has {free / gib:.1f} GiB free, {needed / gib:.1f} GiB are needed",
+            f"'{part.parent}' has {size_text(free)} free, {size_text(needed)} are needed",
             hint="choose another folder with --root DIR or BENCH_HOME",
         )
 

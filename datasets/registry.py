@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from benchbench.core.errors import UsageError
+from benchbench.core.errors import MissingError, UsageError
 from benchbench.core.files import read_json
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
@@ -126,9 +126,18 @@ def prepare(
     spec = dataset_spec(name)
     if size is not None:
         require(size, spec.sizes or ("full",), "size")
+    folder = data_root(root)
+    if not (dry_run or verify):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MissingError(
+                f"cannot make the folder '{folder}': {error.strerror}",
+                hint="choose a writable folder with --root DIR or BENCH_HOME",
+            ) from error
     module, function = spec.prepare.split(":")
     report: PrepareReport = getattr(importlib.import_module(module), function)(
-        data_root(root),
+        folder,
         source=source,
         size=size,
         accept_license=accept_license,

@@ -98,3 +98,14 @@ class PrepareReport:
     failed: list[tuple[str, str]] = field(default_factory=list)
     excluded: list[tuple[str, str]] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+
+
+def size_text(size: int) -> str:
+    """Bytes for people: GiB with one decimal, MiB below a tenth of that.
+
+    Example:
+        >>> size_text(13_000_000_000), size_text(5_000_000)
+        ('12.1 GiB', '4.8 MiB')
+    """
+    gib = size / (1 << 30)
+    return f"{gib:.1f} GiB" if gib >= 0.1 else f"{size / (1 << 20):.1f} MiB"

@@ -185,7 +185,7 @@ class StoreWriter:
             self._check(item)
         path = self._shard_path(number)
         temporary = path.with_suffix(".tmp")
-        with _explain_hdf5(path):
+        with _explain_hdf5(path), _removed_on_error(temporary):
             with h5py.File(temporary, "w") as file:
                 write_text(file, "ids", dump([p.id for p in packed]))
                 write_text(file, "failed", dump([[i, str(r)] for i, r in failed]))
@@ -305,7 +305,11 @@ class StoreWriter:
         failed = self.failed()
         info = self._full_info(ids, splits, default_split or next(iter(splits)), len(failed))
         temporary = self.partial / "assembled.tmp"
-        with _explain_hdf5(self.path), contextlib.ExitStack() as stack:
+        with (
+            _explain_hdf5(self.path),
+            _removed_on_error(temporary),
+            contextlib.ExitStack() as stack,
+        ):
             files = {
                 number: stack.enter_context(h5py.File(self._shard_path(number), "r"))
                 for number in self.shards()
@@ -459,6 +463,16 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _removed_on_error(temporary: Path) -> Iterator[None]:
+    """A full disk is not kept full by what could not be finished."""
+    try:
+        yield
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

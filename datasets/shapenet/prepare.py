@@ -35,7 +35,7 @@ from benchbench.datasets.shapenet.convert import (
     read_voxels,
 )
 from benchbench.datasets.shapenet.spec import SPEC
-from benchbench.datasets.spec import PrepareReport
+from benchbench.datasets.spec import PrepareReport, size_text
 from benchbench.datasets.splits import keep_stored, repository_split, repository_split_with_val
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_format import pack_voxels, unpack_voxels
@@ -46,7 +46,6 @@ Array = npt.NDArray[np.uint8]
 
 CONVERTER = "shapenet 1"
 _SHARD = 64  # objects
-_GIB = 1 << 30
 
 
 @dataclass
@@ -113,7 +112,10 @@ def prepare(
     if source is not None:
         source = Path(source)
         if not source.is_dir():
-            raise MissingError(f"there is no folder '{source}'")
+            raise MissingError(
+                f"there is no folder '{source}'",
+                hint="give the folder which holds ShapeNetRendering and ShapeNetVox32",
+            )
         consent.record(root, SPEC.id, SPEC.licence, "own files")
         messages.append("terms of these files: " + consent.terms(SPEC.licence))
         renderings = sources.find(source, sources.RENDERING)
@@ -303,14 +305,14 @@ def _dry_run(root: Path, path: Path, source: Path | None) -> PrepareReport:
     else:
         for archive in SPEC.archives:
             have = (_archives(root) / archive.name).is_file()
-            about = f"about {archive.about_bytes / _GIB:.1f} GiB"
+            about = f"about {size_text(archive.about_bytes)}"
             lines.append(f"{'has' if have else 'would fetch'} {archive.name} ({about})")
             lines += [f"  from {url}" for url in archive.mirrors if not have]
         agreed = consent.accepted(root, SPEC.id, SPEC.licence)
         lines.append(f"terms {'accepted' if agreed else 'not accepted yet'}: {SPEC.licence.name}")
     free = shutil.disk_usage(_existing(root)).free
-    lines.append(f"would write {path} (about {SPEC.store_bytes / _GIB:.1f} GiB for the full set)")
-    lines.append(f"free space: {free / _GIB:.1f} GiB")
+    lines.append(f"would write {path} (about {size_text(SPEC.store_bytes)} for the full set)")
+    lines.append(f"free space: {size_text(free)}")
     return PrepareReport(path, messages=lines)
 
 
@@ -358,7 +360,7 @@ def _check_space(root: Path, renderings: Path) -> None:
         free = shutil.disk_usage(_existing(root)).free
     if needed > free:
         raise MissingError(
-            f"'{root}' has {free / _GIB:.1f} GiB free, the conversion needs {needed / _GIB:.1f}",
+            f"'{root}' has {size_text(free)} free, the conversion needs {size_text(needed)}",
             hint="choose another folder with --root DIR or BENCH_HOME",
         )
 

@@ -269,7 +269,7 @@ def test_offline(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_too_little_space(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(MissingError, match="GiB free"):
+    with pytest.raises(MissingError, match="MiB free"):
         fetch(archive(server, "good"), tmp_path, quiet=True)
     assert not (tmp_path / "x.tgz").exists()
 

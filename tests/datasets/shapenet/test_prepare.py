@@ -290,7 +290,7 @@ def test_too_little_space(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(MissingError, match="GiB free"):
+    with pytest.raises(MissingError, match="free, the conversion"):
         prepare(tmp_path, source=fake_folders, **QUIET)
 
 

@@ -25,7 +25,7 @@ def voxelize(vertices: Tensor, faces: Tensor, resolution: int = 32) -> Tensor:
     are filled, winding is irrelevant, and a closed mesh that the border of the grid cuts stays
     hollow. Faces exactly on lattice planes spread to one side only.
 
-    A face with a vertex that is not finite or lies more than 2^24 cells away marks nothing; parts
+    A face with a vertex that is not finite or lies 2^24 cells or more away marks nothing; parts
     outside the grid mark nothing. Not differentiable.
 
     Args:

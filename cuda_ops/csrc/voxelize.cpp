@@ -91,6 +91,58 @@ void find_lines(Bits<Word> grid, const VoxelPass<float>& face, int pass, HitList
         }
 }
 
+// Faces side by side in the lanes of vectors, in voxel units.
+struct FaceLanes {
+    Floats corner[3][3];  // corner, axis
+    uint32_t usable;      // as voxel_corners() says
+};
+
+FaceLanes load_faces(const float* vertices, const int64_t* faces, int64_t vertex_count, int count,
+                     int resolution) {
+    float raw[9][kWidth] = {};
+    FaceLanes lanes;
+    lanes.usable = 0;
+    for (int l = 0; l < count; l++) {
+        const uint64_t a = uint64_t(faces[3 * l]), b = uint64_t(faces[3 * l + 1]),
+                       c = uint64_t(faces[3 * l + 2]);
+        if (std::max(a, std::max(b, c)) >= uint64_t(vertex_count)) continue;  // negative too
+        lanes.usable |= 1u << l;
+        for (int d = 0; d < 3; d++) {
+            raw[d][l] = vertices[3 * a + uint64_t(d)];
+            raw[3 + d][l] = vertices[3 * b + uint64_t(d)];
+            raw[6 + d][l] = vertices[3 * c + uint64_t(d)];
+        }
+    }
+    for (int i = 0; i < 9; i++) {
+        const Floats value = load(raw[i]) * float(resolution);
+        lanes.usable &= bits(less(voxel_abs(value), splat(kVoxelFarthest)));
+        lanes.corner[i / 3][i % 3] = value;
+    }
+    return lanes;
+}
+
+// voxel_mark_corner() for all lanes.
+template <class Word>
+void mark_corners(Bits<Word> grid, const FaceLanes& faces) {
+    constexpr int kBits = Bits<Word>::kBits;
+    const Ints none = splat(int32_t(-1)), size = splat(int32_t(grid.resolution));
+    for (int c = 0; c < 3; c++) {
+        Ints cell[3];
+        uint32_t inside = faces.usable;
+        for (int d = 0; d < 3; d++) {
+            cell[d] = __builtin_convertvector(faces.corner[c][d], Ints);
+            inside &= bits(both(less(none, cell[d]), less(cell[d], size)));
+        }
+        int32_t word[kWidth], bit[kWidth];
+        store(word, (cell[0] * grid.words + cell[2] / kBits) * grid.resolution + cell[1]);
+        store(bit, cell[2] & (kBits - 1));
+        for (; inside; inside &= inside - 1) {
+            const int l = __builtin_ctz(inside);
+            grid.marked[word[l]] |= Word(Word(1) << bit[l]);
+        }
+    }
+}
+
 template <class Word>
 void mark_surface(Bits<Word> grid, const float* vertices, int64_t vertex_count,
                   const int64_t* faces, int64_t face_count) {
@@ -98,24 +150,15 @@ void mark_surface(Bits<Word> grid, const float* vertices, int64_t vertex_count,
     HitList lists[3];
     for (int64_t first = 0; first < face_count; first += kWidth) {
         const int count = int(std::min<int64_t>(kWidth, face_count - first));
-        Floats corners[3][3] = {};
-        uint32_t usable = 0;
-        for (int l = 0; l < count; l++) {
-            float corner[3][3];
-            if (!voxel_corners(vertices, faces + 3 * (first + l), vertex_count, grid.resolution,
-                               corner))
-                continue;
-            usable |= 1u << l;
-            for (int c = 0; c < 3; c++) {
-                voxel_mark_corner(grid, corner[c], grid.resolution);
-                for (int d = 0; d < 3; d++) corners[c][d][l] = corner[c][d];
-            }
-        }
+        const FaceLanes group =
+            load_faces(vertices, faces + 3 * first, vertex_count, count, grid.resolution);
+        mark_corners(grid, group);
         for (int pass = 0; pass < 3; pass++) {
-            const VoxelPass<Floats> all = voxel_pass<Floats>(corners, pass, grid.resolution);
+            const VoxelPass<Floats> all =
+                voxel_pass<Floats>(group.corner, pass, grid.resolution);
             float field[kFields][kWidth];
             std::memcpy(field, &all, sizeof all);
-            for (uint32_t lanes = usable; lanes; lanes &= lanes - 1) {
+            for (uint32_t lanes = group.usable; lanes; lanes &= lanes - 1) {
                 const int l = __builtin_ctz(lanes);
                 float own[kFields];
                 for (int i = 0; i < kFields; i++) own[i] = field[i][l];
@@ -147,9 +190,10 @@ bool flood_layer(Word* __restrict here, const Word* __restrict wall, Word* __res
         const Word* above = own + (j + 1 < words ? resolution : 0);
         const Word low = Word(j > 0), high = Word(Word(j + 1 < words) << top);
         Word* out = next + row;
-        // Rows 0 and R-1 are boundary: final.
+        // Rows 0 and R-1 are boundary: all their open cells are outside already, so that what lies
+        // beyond them in memory (words of other layers) adds nothing.
 #pragma omp simd reduction(| : difference)
-        for (int y = 1; y < resolution - 1; y++) {
+        for (int y = 0; y < resolution; y++) {
             Word seed = own[y] | before[y] | after[y] | own[y - 1] | own[y + 1];
             seed |= Word((below[y] >> top & low) | (Word(above[y] << top) & high));
             out[y] = voxel_spread<Word>(seed, Word(~wall[row + y]));
@@ -157,9 +201,7 @@ bool flood_layer(Word* __restrict here, const Word* __restrict wall, Word* __res
         }
     }
     if (difference == 0) return false;
-    for (int j = 0; j < words; j++)
-        std::memcpy(here + j * resolution + 1, next + j * resolution + 1,
-                    sizeof(Word) * size_t(resolution - 2));
+    std::memcpy(here, next, sizeof(Word) * size_t(layer));
     return true;
 }
 

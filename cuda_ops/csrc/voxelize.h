@@ -10,8 +10,8 @@
 // Single precision without fused operations, in exactly the order written below: a cell more or
 // less is decided by the last bit for faces that lie on lattice planes.
 //
-// A face with a coordinate that is not finite or beyond 2^24 cells marks nothing, and neither
-// does a face with an index outside [0, V).
+// A face with a coordinate that is not finite or 2^24 cells or more away marks nothing, and
+// neither does a face with an index outside [0, V).
 //
 // Bits: cell (x, y, z) is bit z % b of word z / b of row (x, y), with b bits a word.
 #pragma once
@@ -38,7 +38,7 @@ BENCH_HD bool voxel_corners(const float* vertices, const int64_t* face, int64_t 
         for (int d = 0; d < 3; d++) {
             const float value = known ? vertices[3 * index + d] * float(resolution) : 0.0f;
             corner[c][d] = value;
-            usable &= std::fabs(value) <= kVoxelFarthest;  // false for NaN
+            usable &= std::fabs(value) < kVoxelFarthest;  // false for NaN
         }
     }
     return usable;

@@ -24,7 +24,7 @@ def voxelize(vertices: Tensor, faces: Tensor, resolution: int = 32) -> Tensor:
     grids = []
     for mesh in vertices.to(torch.float32):
         corners = (mesh * float(resolution))[faces.to(torch.int64)]  # (F, 3 corners, 3 axes)
-        usable = (corners.abs() <= FARTHEST).all(dim=2).all(dim=1)
+        usable = (corners.abs() < FARTHEST).all(dim=2).all(dim=1)
         grids.append(_fill(mark(corners[usable], resolution)))
     return torch.stack(grids)
 

@@ -6,6 +6,8 @@ protocol names. A conversion that moves a number gets a new name.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,13 @@ def kato_grid() -> Matrix:
     return matrix
 
 
+def tensor(array: npt.NDArray[Any], dtype: type[np.generic]) -> Any:
+    """An array as torch tensor without a copy where that is safe (torch wants it writable)."""
+    import torch
+
+    return torch.from_numpy(np.require(array, dtype, ["C", "W"]))
+
+
 def check_size(mesh: Mesh) -> None:
     """Refuses meshes so large that squares of their coordinates mean nothing in float32."""
     largest = float(np.abs(mesh.vertices).max())
@@ -65,8 +74,6 @@ def house_voxels(mesh: Mesh, grid_to_object: Matrix, resolution: int = RESOLUTIO
     Raises:
         Unscorable: The coordinates are absurd.
     """
-    import torch
-
     from benchbench.cuda_ops import voxelize
 
     check_size(mesh)
@@ -74,11 +81,8 @@ def house_voxels(mesh: Mesh, grid_to_object: Matrix, resolution: int = RESOLUTIO
     cells = mesh.vertices.astype(np.float64) @ to_grid[:3, :3].T + to_grid[:3, 3]
     margin = resolution // 2
     unit = ((cells + margin) / (2 * resolution)).astype(np.float32)
-    grid = voxelize(
-        torch.from_numpy(unit)[None],
-        torch.from_numpy(np.ascontiguousarray(mesh.faces, dtype=np.int32)),
-        resolution=2 * resolution,
-    )
+    faces = tensor(mesh.faces, np.int32)
+    grid = voxelize(tensor(unit, np.float32)[None], faces, resolution=2 * resolution)
     inner = slice(margin, margin + resolution)
     return np.ascontiguousarray(grid[0, inner, inner, inner].numpy())
 

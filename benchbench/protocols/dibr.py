@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.types import Mesh, Points, Prediction
-from benchbench.protocols.convert import check_size
+from benchbench.protocols.convert import check_size, tensor
 from benchbench.protocols.surface import sampled_surface
 from benchbench.protocols.truth import NotAccepted, Truth
 
@@ -55,13 +55,10 @@ def directed_distances(preds: Floats, target: Floats) -> tuple[Floats, Floats]:
     Returns:
         (N,) and (M,), at most 10,000.
     """
-    import torch
-
     from benchbench.cuda_ops import chamfer_nearest
 
     squared_p, _, squared_t, _ = chamfer_nearest(
-        torch.from_numpy(np.ascontiguousarray(preds, dtype=np.float32))[None],
-        torch.from_numpy(np.ascontiguousarray(target, dtype=np.float32))[None],
+        tensor(preds, np.float32)[None], tensor(target, np.float32)[None]
     )
     return (
         np.minimum(np.sqrt(squared_p[0].numpy()), _START),

@@ -16,6 +16,7 @@ from benchbench.protocols.convert import (
     kato_grid,
     nearest_cell,
     same_grid,
+    tensor,
     unit_cube_grid,
 )
 from benchbench.protocols.truth import NotAccepted, Truth
@@ -89,8 +90,6 @@ def kato_voxels(mesh: Mesh) -> BoolGrid:
     Returns:
         (32, 32, 32) bool [X, Y, Z]: grid[X, Y, Z] = P[x = 31 - Z, y = Y, z = 31 - X].
     """
-    import torch
-
     from benchbench.cuda_ops import voxelize
 
     check_size(mesh)
@@ -98,8 +97,8 @@ def kato_voxels(mesh: Mesh) -> BoolGrid:
     kato = np.stack([-v[:, 2], v[:, 1], -v[:, 0]], axis=1)
     unit = kato * np.float32(31) / np.float32(32) + np.float32(0.5)
     # The mirror turns the winding around; the voxeliser does not care, but keep it outward.
-    faces = np.ascontiguousarray(mesh.faces[:, ::-1], dtype=np.int32)
-    grid = voxelize(torch.from_numpy(unit)[None], torch.from_numpy(faces), resolution=RESOLUTION)
+    faces = tensor(mesh.faces[:, ::-1], np.int32)
+    grid = voxelize(tensor(unit, np.float32)[None], faces, resolution=RESOLUTION)
     return np.ascontiguousarray(grid[0].numpy().transpose(2, 1, 0)[::-1, :, ::-1])
 
 

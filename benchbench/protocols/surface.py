@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.types import Mesh, Prediction, Voxels
-from benchbench.protocols.convert import check_size, marching_cubes
+from benchbench.protocols.convert import check_size, marching_cubes, tensor
 from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
 
 SAMPLES = 30_000
@@ -52,17 +52,13 @@ def sampled_surface(mesh: Mesh, name: str, count: int, seed: int = SEED) -> Surf
     Raises:
         Unscorable: No triangle has an area, or the coordinates are absurd.
     """
-    import torch
-
     from benchbench.cuda_ops import sample_surface
 
     check_size(mesh)
     faces, normals = _with_area(mesh)
-    vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
-    points, index = sample_surface(
-        torch.from_numpy(vertices), torch.from_numpy(faces), count, seed, name
-    )
-    return Surface(vertices, faces, normals, points.numpy(), index.numpy())
+    vertices = tensor(mesh.vertices, np.float32)
+    points, index = sample_surface(vertices, tensor(faces, np.int32), count, seed, name)
+    return Surface(vertices.numpy(), faces, normals, points.numpy(), index.numpy())
 
 
 def _with_area(mesh: Mesh) -> tuple[Array, Array]:
@@ -79,14 +75,12 @@ def _with_area(mesh: Mesh) -> tuple[Array, Array]:
 
 
 def _to_surface(points: Array, surface: Surface) -> tuple[Array, Array]:
-    import torch
-
     from benchbench.cuda_ops import point_to_mesh
 
     squared, index = point_to_mesh(
-        torch.from_numpy(points),
-        torch.from_numpy(surface.vertices),
-        torch.from_numpy(surface.faces),
+        tensor(points, np.float32),
+        tensor(surface.vertices, np.float32),
+        tensor(surface.faces, np.int32),
     )
     distance = np.sqrt(np.maximum(squared.numpy().astype(np.float64), 0.0))
     return distance, surface.normals[index.numpy()]

@@ -47,10 +47,12 @@ def _notes(table: Table) -> list[str]:
     """A line per row: weights, what was given, what failed."""
     lines = []
     for row in table.rows:
-        failed = f"{row.failed} of {row.items} items failed and got the penalty"
-        lines.append(
-            f"{row.label}: {row.caption or 'no caption'}" + (f"; {failed}" if row.failed else "")
-        )
+        words = row.caption or "no caption"
+        # Captions usually begin with the method's name.
+        line = words if words.startswith(row.label) else f"{row.label}: {words}"
+        if row.failed:
+            line += f"; {row.failed} of {row.items} items failed and got the penalty"
+        lines.append(line)
     return lines
 
 
@@ -60,29 +62,32 @@ def to_text(table: Table) -> str:
     Args:
         table: The table.
     """
-    from tabulate import tabulate
-
-    header = ["", *(name for _, name in table.classes), "mean over\nclasses", "mean over\nobjects"]
-    header.append("failed")
-    lines = []
+    columns = _columns(table)
+    lines = [
+        ["", *(name for _, name in table.classes), *MEANS, "failed"],
+    ]
+    starred = {column for _, column in table.best}
     for n, row in enumerate(table.rows):
         cells = [row.label]
-        for column in _columns(table):
+        for column in columns:
             text = _number(cell(row, column), table.metric.decimals)
-            cells.append(text + ("*" if (n, column) in table.best else " "))
+            # The digits of a column stay below each other.
+            mark = ("*" if (n, column) in table.best else " ") if column in starred else ""
+            cells.append(text + mark)
         lines.append([*cells, str(row.failed)])
-    align = ["left", *["right"] * (len(header) - 1)]
-    body = tabulate(
-        lines,
-        header,
-        tablefmt="simple",
-        colalign=align,
-        disable_numparse=True,
-        preserve_whitespace=True,
-    )
+    widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
+    printed = [
+        "  ".join(
+            text.ljust(width) if c == 0 else text.rjust(width)
+            for c, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     star = ["* best of the methods that are not given the truth"] if table.best else []
-    body = "\n".join(line.rstrip() for line in body.splitlines())
-    return "\n".join([*table.caption(), "", body, *star, *_notes(table)])
+    return "\n".join(
+        [*table.caption(), "", printed[0], rule, *printed[1:], rule, *star, *_notes(table)]
+    )
 
 
 def to_markdown(table: Table) -> str:

@@ -119,7 +119,7 @@ class Table:
         if p.conversion_truth and self.truth_grid and p.truth == "voxels":
             truth += f", surface by {p.conversion_truth}"
         return [
-            f"{m.title} ({p.id}:{m.name}) = {m.formula}; {m.unit}{factor}; {self.direction}",
+            f"{m.title} ({p.id}:{m.name}), {self.direction}, in {m.unit}{factor}: {m.formula}",
             f"{d['id']}@{d['identity'][:8]}, split {d['split']} of {d['split_name']}"
             f"@{d['split_hash'][:8]}, {self.objects} objects, {self.views}{truth}",
         ]
@@ -315,6 +315,10 @@ def _by_views(members: Sequence[Result], spec: ProtocolSpec) -> list[list[Result
 
 
 def _table(members: Sequence[Result], spec: ProtocolSpec, metric: MetricSpec) -> Table:
+    # The truth, if it was run, stands below the methods.
+    members = sorted(
+        members, key=lambda r: (r.content["baseline"].get("takes") == "truth", r.baseline, r.path)
+    )
     rows = [_row(r, spec, metric) for r in members]
     _tell_apart(rows, members)
     first = members[0].content

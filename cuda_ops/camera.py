@@ -65,11 +65,17 @@ def get_points_from_angles(
         >>> get_points_from_angles(2.0, 0.0, 0.0)
         (0.0, 0.0, -2.0)
     """
-    if not isinstance(distance, Tensor):
-        scale = math.pi / 180 if degrees else 1.0
-        e, a = scale * float(elevation), scale * float(azimuth)
-        ring = distance * math.cos(e)
-        return (ring * math.sin(a), distance * math.sin(e), -ring * math.cos(a))
+    if isinstance(distance, Tensor):
+        return _points(distance, elevation, azimuth, degrees)
+    scale = math.pi / 180 if degrees else 1.0
+    e, a = scale * float(elevation), scale * float(azimuth)
+    ring = distance * math.cos(e)
+    return (ring * math.sin(a), distance * math.sin(e), -ring * math.cos(a))
+
+
+def _points(
+    distance: Tensor, elevation: Tensor | float, azimuth: Tensor | float, degrees: bool
+) -> Tensor:
     if not isinstance(elevation, Tensor) or not isinstance(azimuth, Tensor):
         got = f"{type(elevation).__name__} and {type(azimuth).__name__}"
         expected = "tensors where distance is one"

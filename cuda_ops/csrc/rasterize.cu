@@ -127,20 +127,8 @@ __global__ void mark_owners(const int32_t* index, int64_t total, int64_t area,
   if (face >= 0) owns[pixel / area * face_count + face] = 1;
 }
 
-// A raster pixel's share of the gradient of the picture (top row first, `pool` wide pixels).
-struct Gradient {
-  const float* picture;
-  int64_t width;
-  int pool;
-
-  __device__ float at(int64_t top_row, int64_t x) const {
-    const float value = picture[top_row / pool * width + x / pool];
-    return pool == 1 ? value : 0.25f * value;
-  }
-};
-
 __device__ void scan_line(const Edge& edge, int axis, int line, int32_t id, Frame frame,
-                          const int32_t* index, const Gradient& gradient, float eps,
+                          const int32_t* index, const PictureGradient& gradient, float eps,
                           float* pull0, float* pull1) {
   Crossing at;
   if (!find_crossing(edge, line, &at)) return;
@@ -158,8 +146,7 @@ __device__ void scan_line(const Edge& edge, int axis, int line, int32_t id, Fram
     const int last = edge.direction > 0 ? edge.length - 1 : at.out;
     for (int d = first; d <= last; ++d) {
       if (owner[d * step] >= 0) continue;
-      const float s = axis == 0 ? -gradient.at(frame.height - 1 - d, line)
-                                : -gradient.at(frame.height - 1 - line, d);
+      const float s = -gradient.at(axis, line, d);
       if (!(s > 0.f)) continue;
       const float offset = d - at.cross;
       sum0 += s / reach(to0, offset, eps);
@@ -174,8 +161,7 @@ __device__ void scan_line(const Edge& edge, int axis, int line, int32_t id, Fram
     last = last < edge.length - 1 ? last : edge.length - 1;
     for (; d <= last; ++d) {
       if (owner[d * step] != id) continue;
-      const float s = axis == 0 ? gradient.at(frame.height - 1 - d, line)
-                                : gradient.at(frame.height - 1 - line, d);
+      const float s = gradient.at(axis, line, d);
       if (!(s > 0.f)) continue;
       const float offset = d - at.cross;
       sum0 += s / reach(to0, offset, eps);
@@ -198,14 +184,13 @@ __global__ void scan_faces(const float* gradient, const float* faces, const int3
   if (is_culled(face)) return;
   const int64_t b = item / face_count;
   const int64_t area = static_cast<int64_t>(frame.height) * frame.width;
-  const int64_t width = frame.width / pool;
-  const Gradient slope = {gradient + b * (area / (pool * pool)), width, pool};
+  const PictureGradient slope = {gradient + b * (area / (pool * pool)), frame, pool - 1};
   float pull0 = 0.f, pull1 = 0.f;
   const int pair = lane / kLanesPerPair;
   if (pair < kPairs) {
     const int axis = pair % 2;
     Edge edge;
-    if (make_edge(face, pair / 2, axis, frame, &edge)) {
+    if (make_edge(to_corners(face, frame), pair / 2, axis, frame, &edge)) {
       for (int line = edge.first + lane % kLanesPerPair; line <= edge.last;
            line += kLanesPerPair) {
         scan_line(edge, axis, line, static_cast<int32_t>(item % face_count), frame,

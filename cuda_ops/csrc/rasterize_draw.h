@@ -11,6 +11,7 @@
 #include <new>
 #include <vector>
 
+#include "huge_pages.h"
 #include "rasterize.h"
 
 namespace bench {
@@ -18,14 +19,17 @@ namespace raster {
 
 constexpr int kLanes = 8;
 
-// Depth and face index of a band of raster rows. One canvas serves many pictures in turn.
+// Depth and face index of a band of raster rows: as many rows as stay in the processor's cache.
+// One canvas serves one thread for many pictures in turn.
 class Canvas {
  public:
   // Allocates; throws std::bad_alloc.
-  Canvas(Frame frame, int most_rows)
+  Canvas(Frame frame, int most_rows, int step)
       // Rows are padded because blocks of pixels may run over the end of a row.
       : frame_(frame), stride_(frame.width + kLanes) {
-    const size_t size = static_cast<size_t>(most_rows) * stride_;
+    const int cached = kCachedPixels / stride_ / step * step;
+    band_rows_ = cached < step ? step : (cached < most_rows ? cached : most_rows);
+    const size_t size = static_cast<size_t>(band_rows_) * stride_;
     depth_.resize(size);
     index_.resize(size);
     centre_x_.resize(stride_);
@@ -36,41 +40,65 @@ class Canvas {
   const float* depth_row(int y) const { return &depth_[offset(y)]; }
   const int32_t* index_row(int y) const { return &index_[offset(y)]; }
 
-  // Draws all faces of one picture into raster rows [first_row, last_row).
-  void draw_all(const float* faces, int64_t count, float near, float far, int first_row,
-                int last_row) {
-    first_row_ = first_row;
-    last_row_ = last_row;
-    const size_t size = static_cast<size_t>(last_row - first_row) * stride_;
-    std::fill_n(depth_.begin(), size, far);
-    std::fill_n(index_.begin(), size, -1);
-    for (int64_t f = 0; f < count; ++f) {
-      draw(faces + 9 * f, static_cast<int32_t>(f), near, far);
+  // Draws all faces of one picture into raster rows [first_row, last_row), a band at a time;
+  // `emit(first, last)` is called when the rows of a band are finished and can be read.
+  template <typename Emit>
+  void draw_picture(const float* faces, int64_t count, float near, float far, int first_row,
+                    int last_row, const Emit& emit) {
+    select(faces, count, first_row, last_row);
+    for (first_ = first_row; first_ < last_row; first_ += band_rows_) {
+      const int last = std::min(first_ + band_rows_, last_row);
+      const size_t size = static_cast<size_t>(last - first_) * stride_;
+      std::fill_n(depth_.begin(), size, far);
+      std::fill_n(index_.begin(), size, -1);
+      // In the order of the faces: an equal depth keeps the earlier one.
+      for (const Seen& seen : seen_) {
+        const int low = std::max(seen.box.y_first, first_);
+        const int high = std::min(seen.box.y_last, last - 1);
+        if (low <= high) {
+          draw(faces + 9 * static_cast<int64_t>(seen.index), seen, low, high, near, far);
+        }
+      }
+      emit(first_, last);
     }
   }
 
  private:
-  // Faces must be drawn in index order: an equal depth keeps the earlier face.
-  void draw(const float* face, int32_t index, float near, float far) {
-    if (is_culled(face) || !is_placed(face)) return;
-    Box box = bounding_box(face, frame_);
-    if (box.y_first < first_row_) box.y_first = first_row_;
-    if (box.y_last >= last_row_) box.y_last = last_row_ - 1;
-    if (box.x_first > box.x_last || box.y_first > box.y_last) return;
+  // Depth and index together stay within half a megabyte, the size of a small second-level cache.
+  static constexpr int kCachedPixels = 1 << 16;
+
+  struct Seen {
+    int32_t index;
+    Box box;
+  };
+
+  void select(const float* faces, int64_t count, int first_row, int last_row) {
+    seen_.clear();
+    for (int64_t f = 0; f < count; ++f) {
+      const float* face = faces + 9 * f;
+      if (is_culled(face) || !is_placed(face)) continue;
+      const Box box = bounding_box(face, frame_);
+      if (box.x_first > box.x_last || box.y_first > box.y_last) continue;
+      if (box.y_last < first_row || box.y_first >= last_row) continue;
+      seen_.push_back({static_cast<int32_t>(f), box});
+    }
+  }
+
+  void draw(const float* face, const Seen& seen, int low, int high, float near, float far) {
     float m[9];
     corner_inverse(face, frame_, m);
-    const bool wide = box.x_last - box.x_first >= 2 * kLanes;
-    for (int y = box.y_first; y <= box.y_last; ++y) {
+    const bool wide = seen.box.x_last - seen.box.x_first >= 2 * kLanes;
+    for (int y = low; y <= high; ++y) {
       const float yp = pixel_centre(y, frame_.height);
-      int x_first = box.x_first, x_last = box.x_last;
+      int x_first = seen.box.x_first, x_last = seen.box.x_last;
       if (wide) narrow(face, yp, &x_first, &x_last);
       for (int x = x_first; x <= x_last; x += kLanes) {
-        draw_block(face, m, index, near, far, x, x_last, y, yp);
+        draw_block(face, m, seen.index, near, far, x, x_last, y, yp);
       }
     }
   }
 
-  size_t offset(int y) const { return static_cast<size_t>(y - first_row_) * stride_; }
+  size_t offset(int y) const { return static_cast<size_t>(y - first_) * stride_; }
 
   void draw_block(const float* face, const float* m, int32_t index, float near, float far, int x,
                   int x_last, int y, float yp) {
@@ -127,19 +155,20 @@ class Canvas {
   }
 
   Frame frame_;
-  int stride_, first_row_ = 0, last_row_ = 0;
+  int stride_, band_rows_, first_ = 0;
   std::vector<float> depth_, centre_x_;
   std::vector<int32_t> index_;
+  std::vector<Seen> seen_;
 };
 
-// Pictures are cut into bands of rows where the batch alone would leave threads without work.
-// A band is a whole number of `step` raster rows. The result does not depend on the cut.
-struct Bands {
-  Bands(int64_t batch, int height, int step, int threads) : units(height / step), step(step) {
+// Pictures are cut into parts of whole rows where the batch alone would leave threads without
+// work. A part is a multiple of `step` raster rows. The result does not depend on the cut.
+struct Parts {
+  Parts(int64_t batch, int height, int step, int threads) : units(height / step), step(step) {
     const int64_t wanted = batch < threads ? (threads + batch - 1) / batch : 1;
     count = static_cast<int>(wanted < units ? wanted : units);
   }
-  int first_row(int band) const { return static_cast<int>(units * band / count) * step; }
+  int first_row(int part) const { return static_cast<int>(units * part / count) * step; }
   int most_rows() const { return static_cast<int>((units + count - 1) / count) * step; }
 
   int64_t units;
@@ -147,10 +176,10 @@ struct Bands {
 };
 
 // One canvas for each thread; fails with an empty vector where memory is short.
-inline std::vector<Canvas> make_canvases(Frame frame, const Bands& bands, int threads) {
+inline std::vector<Canvas> make_canvases(Frame frame, const Parts& parts, int threads) {
   std::vector<Canvas> canvases;
   try {
-    for (int t = 0; t < threads; ++t) canvases.emplace_back(frame, bands.most_rows());
+    for (int t = 0; t < threads; ++t) canvases.emplace_back(frame, parts.most_rows(), parts.step);
   } catch (const std::bad_alloc&) {
     canvases.clear();
   }

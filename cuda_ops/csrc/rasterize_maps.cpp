@@ -45,22 +45,26 @@ extern "C" BENCH_API int bench_rasterize_maps(const float* faces, int64_t batch,
                                               float* weights, float* depth, int threads) {
   using namespace bench::raster;
   const Frame frame = {static_cast<int>(height), static_cast<int>(width)};
-  const Bands bands(batch, frame.height, 1, threads);
-  std::vector<Canvas> canvases = make_canvases(frame, bands, threads);
+  const Parts parts(batch, frame.height, 1, threads);
+  std::vector<Canvas> canvases = make_canvases(frame, parts, threads);
   if (canvases.empty()) return kOutOfMemory;
   const int64_t pixels = height * width;
+  bench::expect_writes(index, batch * pixels * sizeof(int32_t));
+  bench::expect_writes(weights, batch * pixels * 3 * sizeof(float));
+  bench::expect_writes(depth, batch * pixels * sizeof(float));
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
-  for (int64_t task = 0; task < batch * bands.count; ++task) {
-    const int64_t b = task / bands.count;
-    const int band = static_cast<int>(task % bands.count);
-    const int first = bands.first_row(band), last = bands.first_row(band + 1);
+  for (int64_t task = 0; task < batch * parts.count; ++task) {
+    const int64_t b = task / parts.count;
+    const int part = static_cast<int>(task % parts.count);
     Canvas& canvas = canvases[omp_get_thread_num()];
     const float* picture = faces + b * face_count * 9;
-    canvas.draw_all(picture, face_count, near, far, first, last);
-    for (int y = first; y < last; ++y) {
-      write_row(picture, canvas, y, index + b * pixels, weights + b * pixels * 3,
-                depth + b * pixels);
-    }
+    canvas.draw_picture(picture, face_count, near, far, parts.first_row(part),
+                        parts.first_row(part + 1), [&](int first, int last) {
+                          for (int y = first; y < last; ++y) {
+                            write_row(picture, canvas, y, index + b * pixels,
+                                      weights + b * pixels * 3, depth + b * pixels);
+                          }
+                        });
   }
   return 0;
 }

@@ -25,14 +25,28 @@ struct Edge {
   int length;  // pixels on a line
 };
 
+// The three corners in pixel coordinates, [corner][axis].
+struct Corners {
+  float at[3][2];
+};
+
+BENCH_HD Corners to_corners(const float* face, Frame frame) {
+  Corners corners;
+  for (int k = 0; k < 3; ++k) {
+    corners.at[k][0] = to_pixel(face[3 * k], frame.width);
+    corners.at[k][1] = to_pixel(face[3 * k + 1], frame.height);
+  }
+  return corners;
+}
+
 // False if the edge moves nothing. An edge with a0 == a1 never does: either both its corners lie
 // on the line, and neither is moved, or its crossing is infinite.
-BENCH_HD bool make_edge(const float* face, int e, int axis, Frame frame, Edge* edge) {
+BENCH_HD bool make_edge(const Corners& corners, int e, int axis, Frame frame, Edge* edge) {
   const int k0 = e, k1 = (e + 1) % 3, k2 = (e + 2) % 3;
   const int size_a = axis == 0 ? frame.width : frame.height;
   const int size_b = axis == 0 ? frame.height : frame.width;
-  edge->a0 = to_pixel(face[3 * k0 + axis], size_a);
-  edge->a1 = to_pixel(face[3 * k1 + axis], size_a);
+  edge->a0 = corners.at[k0][axis];
+  edge->a1 = corners.at[k1][axis];
   if (!(edge->a0 != edge->a1)) return false;
   const float low = edge->a0 < edge->a1 ? edge->a0 : edge->a1;
   const float high = edge->a0 < edge->a1 ? edge->a1 : edge->a0;
@@ -42,10 +56,10 @@ BENCH_HD bool make_edge(const float* face, int e, int axis, Frame frame, Edge* e
   // Truncation toward zero: an edge that ends in (-1, 0) still asks line 0, as in the original.
   edge->last = to_int(high < most ? high : most);
   if (edge->first > edge->last) return false;
-  edge->a2 = to_pixel(face[3 * k2 + axis], size_a);
-  edge->b0 = to_pixel(face[3 * k0 + 1 - axis], size_b);
-  edge->b1 = to_pixel(face[3 * k1 + 1 - axis], size_b);
-  edge->b2 = to_pixel(face[3 * k2 + 1 - axis], size_b);
+  edge->a2 = corners.at[k2][axis];
+  edge->b0 = corners.at[k0][1 - axis];
+  edge->b1 = corners.at[k1][1 - axis];
+  edge->b2 = corners.at[k2][1 - axis];
   edge->slope = (edge->b1 - edge->b0) / (edge->a1 - edge->a0);
   edge->scale = 2.f / size_b;
   edge->corner0 = k0;
@@ -54,6 +68,24 @@ BENCH_HD bool make_edge(const float* face, int e, int axis, Frame frame, Edge* e
   edge->length = size_b;
   return true;
 }
+
+// A raster pixel's share of the gradient of the picture, whose pixels are 1 << shift raster
+// pixels wide and whose top row comes first; (x, y) is a raster pixel.
+struct PictureGradient {
+  const float* picture;
+  Frame frame;
+  int shift;
+
+  BENCH_HD const float* row(int y) const {
+    const int64_t from_top = (frame.height - 1 - y) >> shift;
+    return picture + from_top * (frame.width >> shift);
+  }
+  BENCH_HD float share(float value) const { return shift == 0 ? value : 0.25f * value; }
+  BENCH_HD float at(int axis, int line, int d) const {
+    const int x = axis == 0 ? line : d, y = axis == 0 ? d : line;
+    return share(row(y)[x >> shift]);
+  }
+};
 
 struct Crossing {
   float cross;

@@ -36,72 +36,81 @@ void write_rows(const Canvas& canvas, int row, int pool, int32_t* index, float* 
 
 // The pixels of one raster that pull edges outward: background where the loss would fall if it
 // were covered. Kept per line and sorted, so that a scan touches nothing else.
-//
-// `before(line, d)` is the number of entries of a line at positions below d.
 struct PullLists {
-  void allocate(int lines, int length, int64_t line_step, int64_t position_step) {
-    stride = length + kChunk;
-    this->line_step = line_step;
-    this->position_step = position_step;
-    position.assign(static_cast<size_t>(lines) * stride, 0.f);
-    strength.assign(static_cast<size_t>(lines) * stride, 0.f);
-    count.assign(static_cast<size_t>(lines + 1) * (length + 1), 0);
-    is_live.assign(lines, 0);
-  }
+  // Allocates; throws std::bad_alloc.
+  PullLists(int lines, int length, int64_t line_step, int64_t position_step)
+      : stride(length + kChunk), line_step(line_step), position_step(position_step),
+        position(static_cast<size_t>(lines) * stride), strength(position.size()),
+        count(static_cast<size_t>(lines + 1) * (length + 1)), is_live(lines),
+        live_before(lines + 1) {}
+
+  // The number of entries of a line at positions below d.
   int before(int line, int d) const { return count[line * line_step + d * position_step]; }
+
+  void count_live() {
+    for (size_t line = 0; line < is_live.size(); ++line) {
+      live_before[line + 1] = live_before[line] + is_live[line];
+    }
+  }
+  // Whether a scan of lines between two pixel coordinates can find something.
+  bool any_live(float low, float high) const {
+    const float most = static_cast<float>(is_live.size() - 1);
+    const int first = to_int(low > 0.f ? low : 0.f);
+    const int last = to_int(high < most ? high : most);
+    return first <= last && live_before[last + 1] > live_before[first];
+  }
 
   int64_t stride, line_step, position_step;
   std::vector<float> position, strength;
-  std::vector<int32_t> count;
+  std::vector<uint16_t> count;
   std::vector<uint8_t> is_live;  // whether any scan on the line can find something
+  std::vector<int32_t> live_before;
 };
 
 // Everything the backward of one picture looks up, in raster order (row 0 at the bottom).
 class SilhouetteScan {
  public:
   // Allocates; throws std::bad_alloc.
-  SilhouetteScan(Frame frame, int64_t face_count) : frame_(frame), owns_(face_count) {
-    columns_.allocate(frame.width, frame.height, 1, frame.width);
-    rows_.allocate(frame.height, frame.width, frame.width + 1, 1);
-    gradient_.resize(static_cast<size_t>(frame.height) * frame.width);
-    filled_.resize(frame.width);
-  }
+  SilhouetteScan(Frame frame, int64_t face_count)
+      : frame_(frame), columns_(frame.width, frame.height, 1, frame.width),
+        rows_(frame.height, frame.width, frame.width + 1, 1), slope_(frame.width),
+        filled_(frame.width), owns_(face_count + 1) {}
 
-  // index: (H,W) raster map, top row first; gradient: of the picture, top row first.
-  void prepare(const int32_t* index, const float* gradient, int pool) {
+  // index: (H,W) raster map, top row first; gradient: of the picture.
+  void prepare(const int32_t* index, const PictureGradient& gradient) {
     index_ = index;
+    gradient_ = gradient;
     std::fill(owns_.begin(), owns_.end(), 0);
     std::fill(filled_.begin(), filled_.end(), 0);
     std::fill(columns_.is_live.begin(), columns_.is_live.end(), 0);
     const int width = frame_.width, height = frame_.height;
     for (int y = 0; y < height; ++y) {
-      const int top = height - 1 - y;
-      const int32_t* owner = index + static_cast<int64_t>(top) * width;
-      const float* from = gradient + static_cast<int64_t>(top / pool) * (width / pool);
-      float* g = &gradient_[static_cast<size_t>(y) * width];
-      if (pool == 1) {
-        std::memcpy(g, from, sizeof(float) * width);
-      } else {
-        for (int x = 0; x < width; ++x) g[x] = 0.25f * from[x / 2];
-      }
       std::memcpy(&columns_.count[static_cast<size_t>(y) * width], filled_.data(),
-                  sizeof(int32_t) * width);
-      prepare_row(y, owner, g);
+                  sizeof(uint16_t) * width);
+      prepare_row(y, index + static_cast<int64_t>(height - 1 - y) * width);
     }
     std::memcpy(&columns_.count[static_cast<size_t>(height) * width], filled_.data(),
-                sizeof(int32_t) * width);
+                sizeof(uint16_t) * width);
+    columns_.count_live();
+    rows_.count_live();
   }
 
-  bool owns_pixels(int64_t face) const { return owns_[face] != 0; }
+  bool owns_pixels(int64_t face) const { return owns_[face + 1] != 0; }
 
   // Adds to the nine values of one face.
   void scan_face(const float* face, int32_t id, float eps, float* result) const {
-    for (int e = 0; e < 3; ++e) {
-      for (int axis = 0; axis < 2; ++axis) {
+    const Corners corners = to_corners(face, frame_);
+    for (int axis = 0; axis < 2; ++axis) {
+      const float p0 = corners.at[0][axis], p1 = corners.at[1][axis], p2 = corners.at[2][axis];
+      const PullLists& lists = axis == 0 ? columns_ : rows_;
+      if (!lists.any_live(std::min(std::min(p0, p1), p2), std::max(std::max(p0, p1), p2))) {
+        continue;
+      }
+      for (int e = 0; e < 3; ++e) {
         Edge edge;
-        if (!make_edge(face, e, axis, frame_, &edge)) continue;
+        if (!make_edge(corners, e, axis, frame_, &edge)) continue;
         float pull0 = 0.f, pull1 = 0.f;
-        scan_edge(edge, axis, id, eps, &pull0, &pull1);
+        scan_edge(edge, axis, lists, id, eps, &pull0, &pull1);
         result[3 * edge.corner0 + 1 - axis] -= pull0;
         result[3 * edge.corner1 + 1 - axis] -= pull1;
       }
@@ -109,53 +118,66 @@ class SilhouetteScan {
   }
 
  private:
-  void prepare_row(int y, const int32_t* owner, const float* g) {
+  void prepare_row(int y, const int32_t* owner) {
     const int width = frame_.width;
-    float* position = &rows_.position[y * rows_.stride];
-    float* strength = &rows_.strength[y * rows_.stride];
-    int32_t* count = &rows_.count[y * rows_.line_step];
-    int n = 0;
-    bool live = false;
-    for (int x = 0; x < width; ++x) {
-      count[x] = n;
-      position[n] = static_cast<float>(x);
-      strength[n] = -g[x];
-      n += (owner[x] < 0) & (g[x] < 0.f);
-      if (owner[x] >= 0) {
-        owns_[owner[x]] = 1;
-        if (g[x] > 0.f) {
-          live = true;
-          columns_.is_live[x] = 1;
-        }
+    float* slope = slope_.data();
+    const float* from = gradient_.row(y);
+    if (gradient_.shift == 0) {
+      std::memcpy(slope, from, sizeof(float) * width);
+    } else {
+      for (int x = 0; x < width / 2; ++x) {
+        slope[2 * x] = slope[2 * x + 1] = gradient_.share(from[x]);
       }
     }
-    count[width] = n;
-    rows_.is_live[y] = live || n > 0;
+    uint8_t* column_live = columns_.is_live.data();
+    uint8_t pulls_out = 0, pulls_in = 0;
+    for (int x = 0; x < width; ++x) {
+      const uint8_t out = (owner[x] < 0) & (slope[x] < 0.f) ? 1 : 0;
+      const uint8_t in = (owner[x] >= 0) & (slope[x] > 0.f) ? 1 : 0;
+      pulls_out |= out;
+      pulls_in |= in;
+      column_live[x] |= out | in;
+    }
+    uint8_t* owns = owns_.data() + 1;  // the background, -1, has a place too
+    for (int x = 0; x < width; ++x) owns[owner[x]] = 1;
+    rows_.is_live[y] = pulls_out | pulls_in;
+    uint16_t* count = &rows_.count[y * rows_.line_step];
+    if (!pulls_out) {
+      std::memset(count, 0, sizeof(uint16_t) * (width + 1));
+      return;
+    }
+    float* position = &rows_.position[y * rows_.stride];
+    float* strength = &rows_.strength[y * rows_.stride];
+    int n = 0;
+    for (int x = 0; x < width; ++x) {
+      count[x] = static_cast<uint16_t>(n);
+      position[n] = static_cast<float>(x);
+      strength[n] = -slope[x];
+      n += (owner[x] < 0) & (slope[x] < 0.f);
+    }
+    count[width] = static_cast<uint16_t>(n);
     for (int k = 0; k < n; ++k) {
       const int x = static_cast<int>(position[k]);
       const int64_t slot = x * columns_.stride + filled_[x]++;
       columns_.position[slot] = static_cast<float>(y);
       columns_.strength[slot] = strength[k];
-      columns_.is_live[x] = 1;
     }
   }
 
-  void scan_edge(const Edge& edge, int axis, int32_t id, float eps, float* pull0,
-                 float* pull1) const {
-    const PullLists& lists = axis == 0 ? columns_ : rows_;
-    // Steps in the stored index map (top row first) and in the raster-order gradient.
+  void scan_edge(const Edge& edge, int axis, const PullLists& lists, int32_t id, float eps,
+                 float* pull0, float* pull1) const {
+    // Steps in the stored index map, whose top row comes first.
     const int64_t width = frame_.width;
     const int64_t origin = (frame_.height - 1) * width;
     const int64_t line_step = axis == 0 ? 1 : -width;
-    const int64_t index_step = axis == 0 ? -width : 1;
-    const int64_t gradient_step = axis == 0 ? width : 1;
+    const int64_t step = axis == 0 ? -width : 1;
     for (int line = edge.first; line <= edge.last; ++line) {
       if (!lists.is_live[line]) continue;
       Crossing at;
       if (!find_crossing(edge, line, &at)) continue;
-      const int32_t* index = index_ + origin + line * line_step;
-      const bool owns_in = index[at.in * index_step] == id;
-      const bool out_is_empty = index[at.out * index_step] < 0;
+      const int32_t* owner = index_ + origin + line * line_step;
+      const bool owns_in = owner[at.in * step] == id;
+      const bool out_is_empty = owner[at.out * step] < 0;
       if (!owns_in && !out_is_empty) continue;
       float sum0 = 0.f, sum1 = 0.f;
       const float to0 = lever0(edge, line), to1 = lever1(edge, line);
@@ -168,14 +190,11 @@ class SilhouetteScan {
       }
       if (out_is_empty) {
         const int far_side = find_far_side(edge, line);
-        int d = at.in < far_side ? at.in : far_side;
-        int last = at.in < far_side ? far_side : at.in;
-        d = d > 0 ? d : 0;
-        last = last < edge.length - 1 ? last : edge.length - 1;
-        const float* g = &gradient_[axis == 0 ? line : line * width];
-        for (; d <= last; ++d) {
-          const float s = g[d * gradient_step];
-          if (index[d * index_step] != id || !(s > 0.f)) continue;
+        const int last = std::min(std::max(at.in, far_side), edge.length - 1);
+        for (int d = std::max(std::min(at.in, far_side), 0); d <= last; ++d) {
+          if (owner[d * step] != id) continue;
+          const float s = gradient_.at(axis, line, d);
+          if (!(s > 0.f)) continue;
           const float offset = d - at.cross;
           sum0 += s / reach(to0, offset, eps);
           sum1 += s / reach(to1, offset, eps);
@@ -210,10 +229,11 @@ class SilhouetteScan {
 
   Frame frame_;
   PullLists columns_, rows_;
-  std::vector<float> gradient_;
-  std::vector<int32_t> filled_;
+  std::vector<float> slope_;
+  std::vector<uint16_t> filled_;
   std::vector<uint8_t> owns_;
   const int32_t* index_ = nullptr;
+  PictureGradient gradient_ = {};
 };
 
 }  // namespace
@@ -229,20 +249,24 @@ extern "C" BENCH_API int bench_rasterize_silhouettes(const float* faces, int64_t
   using namespace bench::raster;
   const int step = static_cast<int>(pool);
   const Frame frame = {static_cast<int>(height) * step, static_cast<int>(width) * step};
-  const Bands bands(batch, frame.height, step, threads);
-  std::vector<Canvas> canvases = make_canvases(frame, bands, threads);
+  const Parts parts(batch, frame.height, step, threads);
+  std::vector<Canvas> canvases = make_canvases(frame, parts, threads);
   if (canvases.empty()) return kOutOfMemory;
+  const int64_t area = static_cast<int64_t>(frame.height) * frame.width;
+  bench::expect_writes(index, batch * area * sizeof(int32_t));
+  bench::expect_writes(alpha, batch * height * width * sizeof(float));
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
-  for (int64_t task = 0; task < batch * bands.count; ++task) {
-    const int64_t b = task / bands.count;
-    const int band = static_cast<int>(task % bands.count);
-    const int first = bands.first_row(band), last = bands.first_row(band + 1);
+  for (int64_t task = 0; task < batch * parts.count; ++task) {
+    const int64_t b = task / parts.count;
+    const int part = static_cast<int>(task % parts.count);
     Canvas& canvas = canvases[omp_get_thread_num()];
-    canvas.draw_all(faces + b * face_count * 9, face_count, near, far, first, last);
-    for (int y = first; y < last; y += step) {
-      write_rows(canvas, (frame.height - y) / step - 1, step,
-                 index + b * height * width * pool * pool, alpha + b * height * width);
-    }
+    canvas.draw_picture(faces + b * face_count * 9, face_count, near, far, parts.first_row(part),
+                        parts.first_row(part + 1), [&](int first, int last) {
+                          for (int y = first; y < last; y += step) {
+                            write_rows(canvas, (frame.height - y) / step - 1, step,
+                                       index + b * area, alpha + b * height * width);
+                          }
+                        });
   }
   return 0;
 }
@@ -264,11 +288,13 @@ extern "C" BENCH_API int bench_rasterize_silhouettes_backward(
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
+  bench::expect_writes(result, batch * face_count * 9 * sizeof(float));
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
   for (int64_t task = 0; task < batch * parts; ++task) {
     const int64_t b = task / parts, part = task % parts;
     SilhouetteScan& scan = scans[omp_get_thread_num()];
-    scan.prepare(index + b * height * width * pool * pool, gradient + b * height * width, step);
+    scan.prepare(index + b * height * width * pool * pool,
+                 {gradient + b * height * width, frame, step - 1});
     const int64_t first = face_count * part / parts, last = face_count * (part + 1) / parts;
     std::memset(result + (b * face_count + first) * 9, 0, sizeof(float) * (last - first) * 9);
     for (int64_t f = first; f < last; ++f) {

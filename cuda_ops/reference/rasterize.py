@@ -44,9 +44,9 @@ def silhouettes_backward(
         eps: Added to the distances.
     """
     spread = gradient.repeat_interleave(pool, 1).repeat_interleave(pool, 2) / (pool * pool)
+    given = (values.detach().cpu().numpy() for values in (faces, index.flip(1), spread.flip(1)))
     pictures = [
-        _scan_picture(*(array.detach().cpu().numpy() for array in (one, owner, slope)), eps)
-        for one, owner, slope in zip(faces, index.flip(1), spread.flip(1), strict=True)
+        _scan_picture(one, owner, slope, eps) for one, owner, slope in zip(*given, strict=True)
     ]
     return torch.from_numpy(np.stack(pictures)).to(faces)
 
@@ -54,19 +54,19 @@ def silhouettes_backward(
 def _draw(
     faces: Tensor, height: int, width: int, near: float, far: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    like = {"dtype": faces.dtype, "device": faces.device}
-    x, y = torch.arange(width, **like), torch.arange(height, **like)[:, None]
+    x = torch.arange(width, device=faces.device).to(faces.dtype)
+    y = torch.arange(height, device=faces.device).to(faces.dtype)[:, None]
     xp, yp = (2 * x + 1 - width) / width, (2 * y + 1 - height) / height
-    depth = torch.full((height, width), far, **like)
-    index = torch.full((height, width), -1, dtype=torch.int32, device=faces.device)
-    weights = torch.zeros((height, width, 3), **like)
+    depth = faces.new_full((height, width), far)
+    index = torch.full_like(depth, -1, dtype=torch.int32)
+    weights = faces.new_zeros((height, width, 3))
     for number, face in enumerate(faces):
         (x0, y0, _), (x1, y1, _), (x2, y2, _) = face
         if bool((y2 - y0) * (x1 - x0) < (y1 - y0) * (x2 - x0)):
             continue  # seen from behind
         if not bool(torch.isfinite(face[:, :2]).all()):
             continue
-        inside = torch.ones((height, width), dtype=torch.bool, device=faces.device)
+        inside = torch.ones_like(index, dtype=torch.bool)
         for (ax, ay, _), (bx, by, _) in zip(face, face.roll(-1, 0), strict=True):
             inside &= ~((yp - ay) * (bx - ax) < (xp - ax) * (by - ay))
         w = _weights(face, x, y, height, width)

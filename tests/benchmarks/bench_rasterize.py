@@ -7,8 +7,6 @@ edges for free.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from types import ModuleType
 
@@ -27,14 +25,12 @@ from benchbench.cuda_ops.camera import (
 )
 
 BATCH = 64
-SIZE = 64
-THREADS = 2
+Scene = tuple[np.ndarray, Tensor, Tensor]
 
 
 @pytest.fixture(scope="module")
-def sphere() -> tuple[np.ndarray, Tensor, Tensor]:
+def scene() -> Scene:
     """faces (1280, 3), vertices on the screen (B, 642, 3), and those of the goal."""
-    torch.set_num_threads(THREADS)
     mesh = trimesh.creation.icosphere(subdivisions=3)
     # The camera frame is left-handed: outward faces are the reversed ones.
     faces = np.ascontiguousarray(mesh.faces[:, ::-1].astype(np.int32))
@@ -47,36 +43,33 @@ def sphere() -> tuple[np.ndarray, Tensor, Tensor]:
     return faces, screen(0.8 * vertices), screen(vertices * torch.tensor([0.5, 1.0, 0.7]))
 
 
-@pytest.fixture(scope="module")
-def deodr() -> ModuleType:
-    return pytest.importorskip("deodr", reason="deodr is not installed (extra 'peers')")
-
-
-def ours(faces: np.ndarray, start: Tensor, goal: Tensor, fill_back: bool) -> Callable[[], Tensor]:
+def ours(
+    faces: np.ndarray, start: Tensor, goal: Tensor, size: int, fill_back: bool
+) -> Callable[[], Tensor]:
     index = torch.from_numpy(faces)
     index = torch.cat((index, index.flip(1))) if fill_back else index
     corners = vertices_to_faces(start, index)
-    target = rasterize_silhouettes(vertices_to_faces(goal, index), SIZE)
+    target = rasterize_silhouettes(vertices_to_faces(goal, index), size)
 
     def step() -> Tensor:
         leaf = corners.detach().requires_grad_()
-        loss = (rasterize_silhouettes(leaf, SIZE) - target).square().sum()
+        loss = (rasterize_silhouettes(leaf, size) - target).square().sum()
         return torch.autograd.grad(loss, leaf)[0]
 
     return step
 
 
 def theirs(
-    deodr: ModuleType, faces: np.ndarray, start: Tensor, goal: Tensor
+    deodr: ModuleType, faces: np.ndarray, start: Tensor, goal: Tensor, size: int
 ) -> Callable[[], np.ndarray]:
     def scene(screen: np.ndarray, edges: np.ndarray) -> object:
-        pixels = np.stack(((screen[:, 0] + 1) / 2, (1 - screen[:, 1]) / 2), 1) * SIZE - 0.5
+        pixels = np.stack(((screen[:, 0] + 1) / 2, (1 - screen[:, 1]) / 2), 1) * size - 0.5
         count = len(screen)
         return deodr.Scene2D(
             faces=faces.astype(np.uint32), faces_uv=faces.astype(np.uint32), ij=pixels,
             depths=screen[:, 2].copy(), textured=np.zeros(len(faces), bool),
             uv=np.zeros((count, 2)), shade=np.zeros(count), colors=np.ones((count, 1)),
-            shaded=np.zeros(len(faces), bool), edgeflags=edges, height=SIZE, width=SIZE,
+            shaded=np.zeros(len(faces), bool), edgeflags=edges, height=size, width=size,
             nb_colors=1, texture=np.zeros((1, 1, 1)), background_color=np.zeros(1),
             clockwise=True, backface_culling=True, integer_pixel_centers=True,
         )  # fmt: skip
@@ -115,37 +108,16 @@ def silhouette_edges(faces: np.ndarray, screen: np.ndarray) -> np.ndarray:
     return flags
 
 
-@pytest.mark.benchmark(group="silhouettes 64x64, batch 64, forward + backward")
-@pytest.mark.parametrize("fill_back", [False, True], ids=["one side", "both sides"])
-def bench_ours(benchmark, sphere, fill_back: bool) -> None:  # type: ignore[no-untyped-def]
-    gradient = benchmark(ours(*sphere, fill_back))
-    assert float(gradient.abs().sum()) > 0
-    benchmark.extra_info["ms_per_picture"] = benchmark.stats["median"] * 1e3 / BATCH
-
-
-@pytest.mark.benchmark(group="silhouettes 64x64, batch 64, forward + backward")
-def bench_deodr(benchmark, sphere, deodr) -> None:  # type: ignore[no-untyped-def]
-    gradient = benchmark(theirs(deodr, *sphere))
-    assert float(np.abs(gradient).sum()) > 0
-    benchmark.extra_info["ms_per_picture"] = benchmark.stats["median"] * 1e3 / BATCH
-
-
-def bench_ratio(benchmark, sphere, deodr, capsys) -> None:  # type: ignore[no-untyped-def]
-    """Both sides in turn, so that a busy machine is busy for both."""
-    our_step, their_step = ours(*sphere, False), theirs(deodr, *sphere)
-    times: dict[str, list[float]] = {"ours": [], "deodr": []}
-    for _ in range(7):
-        for name, step in (("ours", our_step), ("deodr", their_step)):
-            start = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - start)
-    benchmark.pedantic(our_step, rounds=3)
-    ms = {name: float(np.median(all_[1:])) * 1e3 / BATCH for name, all_ in times.items()}
-    ratio = ms["deodr"] / ms["ours"]
-    benchmark.extra_info.update(ratio_to_deodr=ratio, **ms)
-    with capsys.disabled():
-        print(  # noqa: T201
-            f"\nsilhouettes {SIZE}x{SIZE} batch {BATCH}, {THREADS} threads, ms a picture: "
-            f"ours {ms['ours']:.3f}, deodr {ms['deodr']:.3f}, {ratio:.1f} times as fast"
-        )
-    assert math.isfinite(ratio)
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_silhouettes(race, scene: Scene, size: int) -> None:  # type: ignore[no-untyped-def]
+    deodr = pytest.importorskip("deodr", reason="not installed (extra 'peers')")
+    race(
+        f"silhouettes {size}x{size} with anti-aliasing, {BATCH} spheres, forward + backward, "
+        "per picture",
+        {
+            "ours": ours(*scene, size, False),
+            "deodr": theirs(deodr, *scene, size),
+            "(ours, both sides of every face)": ours(*scene, size, True),
+        },
+        per=BATCH,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchbench.core.errors import ShapeError, UsageError
-from benchbench.cuda_ops import library, rasterize_silhouettes
+from benchbench.cuda_ops import build, library, rasterize_silhouettes
 from benchbench.cuda_ops.rasterize import _silhouettes_backward
 from benchbench.cuda_ops.reference import rasterize as twin
 
@@ -217,6 +218,35 @@ def test_threads_and_runs_do_not_change_a_bit() -> None:
                 )
     finally:
         torch.set_num_threads(before)
+
+
+def test_instruction_sets_do_not_change_a_bit() -> None:
+    best = library.location("cpu")
+    if best is None:
+        pytest.skip("no compiled kernels")
+    levels = build.cpu_levels()
+    faces, size = random_faces(0), 40
+    upstream = torch.randn(2, size, size, generator=torch.Generator().manual_seed(0))
+    pointer, whole, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+    results = []
+    for level in levels[levels.index(library.cpu_level()) :]:
+        kernels = ctypes.CDLL(str(Path(best).with_name(build.cpu_library(level))))
+        index = torch.zeros(2, 2 * size, 2 * size, dtype=torch.int32)
+        alpha, gradient = torch.zeros(2, size, size), torch.zeros_like(faces)
+        sizes = [whole(n) for n in (2, faces.shape[1], size, size, 2)]
+        a, g, u, f, i = (
+            pointer(values.data_ptr()) for values in (alpha, gradient, upstream, faces, index)
+        )
+        assert not kernels.bench_rasterize_silhouettes(
+            f, *sizes, real(0.1), real(100), i, a, ctypes.c_int(1)
+        )
+        assert not kernels.bench_rasterize_silhouettes_backward(
+            u, f, i, *sizes, real(1e-4), g, ctypes.c_int(1)
+        )
+        results.append((alpha, gradient))
+    assert results[0][1].abs().sum() > 0
+    for one in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(one, results[0], strict=True))
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -40,7 +40,7 @@ def cells_of(mesh: Mesh) -> np.ndarray:
 @pytest.fixture(scope="session")
 def little_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Two classes of stretched balls with meshes, voxels and Kato's 24 views."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     eyes = torch.tensor(
         [get_points_from_angles(2.732, 30.0, -15.0 * view) for view in range(24)],
         dtype=torch.float32,

@@ -6,6 +6,7 @@
 
 #include "nearest_brute.h"
 #include "nearest_search.h"
+#include "parallel.h"
 
 namespace bench {
 namespace {
@@ -38,8 +39,7 @@ double brute_force_cost(const Item& item) {
 
 double tree_cost(const Item& item) { return kPointCost * static_cast<double>(item.n + item.m); }
 
-// A thread that is woken for less than this (ns) costs more than it brings, and on a busy machine
-// a barrier can cost milliseconds.
+// A thread that is woken for less than this (ns) costs more than it brings.
 constexpr double kWorthAThread = 30000;
 
 // For a point that has no target at a finite distance: the first one whose distance overflows, or
@@ -66,24 +66,28 @@ void settle_rest(const float* points, int64_t from, int64_t to, const float* tar
   }
 }
 
-void search_blocks(const Tree& from, const Tree& to, int64_t first, int64_t last, float* distance,
-                   int64_t* index) {
+// Found in the order of the curve: neighbours in memory belong to one thread.
+void search_blocks(const Tree& from, const Tree& to, int64_t first, int64_t last) {
+  Found* found = static_cast<Found*>(from.spare);
   for (int64_t b = first; b < last; ++b) {
-    Found found;
-    const Block& block = from.block[b];
-    search(block, from.boxes[0][b / kLeaf], static_cast<int>(b % kLeaf), to, found);
-    for (int s = 0; s < kLeaf; ++s) {
-      if (block.id[s] == kNoIndex) break;
-      distance[block.id[s]] = found.distance[s];
-      index[block.id[s]] = found.id[s];
-    }
+    search(from.block[b], from.boxes[0][b / kLeaf], static_cast<int>(b % kLeaf), to, found[b]);
   }
 }
 
-// Points that are in no tree, and those whose nearest is at no finite distance.
-void finish_tree(const float* points, int64_t n, const Tree& own, const float* targets, int64_t m,
-                 float* distance, int64_t* index) {
-  if (own.count < n) {
+// Brings what was found to its place; then points that are in no tree, and those whose nearest is
+// at no finite distance.
+void hand_out(const Tree& tree, const float* points, int64_t n, const float* targets, int64_t m,
+              float* distance, int64_t* index) {
+  const Found* found = static_cast<const Found*>(tree.spare);
+  for (int64_t b = 0; b < tree.blocks; ++b) {
+    const int64_t filled = std::min<int64_t>(kLeaf, tree.count - b * kLeaf);
+    for (int64_t s = 0; s < filled; ++s) {
+      const int32_t i = tree.block[b].id[s];
+      distance[i] = found[b].distance[s];
+      index[i] = found[b].id[s];
+    }
+  }
+  if (tree.count < n) {
     for (int64_t i = 0; i < n; ++i) {
       if (!finite3(points + 3 * i)) distance[i] = INFINITY;
     }
@@ -91,7 +95,53 @@ void finish_tree(const float* points, int64_t n, const Tree& own, const float* t
   settle_rest(points, 0, n, targets, m, distance, index);
 }
 
+void solve_by_brute_force(const Item& item, int threads) {
+  const int64_t there = ceil_div(item.n, kRows);
+  const int64_t back = item.target_distance != nullptr ? ceil_div(item.m, kRows) : 0;
+  parallel_for(threads, there + back, [&](int64_t piece) {
+    const bool forth = piece < there;
+    const float* points = forth ? item.source : item.target;
+    const float* others = forth ? item.target : item.source;
+    const int64_t own = forth ? item.n : item.m, other = forth ? item.m : item.n;
+    float* distance = forth ? item.source_distance : item.target_distance;
+    int64_t* index = forth ? item.source_index : item.target_index;
+    const int64_t from = (forth ? piece : piece - there) * kRows;
+    const int64_t to = std::min<int64_t>(from + kRows, own);
+    brute_force(points, from, to, others, other, distance, index);
+    settle_rest(points, from, to, others, other, distance, index);
+  });
+}
+
 constexpr int64_t kChunk = 16;  // blocks of queries a thread takes at once
+
+void solve_by_trees(Item& item, char* memory, int threads) {
+  parallel_for(threads, 2, [&](int64_t side) {
+    if (side == 0) {
+      build_tree(item.source_tree, item.source, item.n, memory);
+    } else {
+      build_tree(item.target_tree, item.target, item.m, memory + tree_bytes(item.n));
+    }
+  });
+  const bool two_ways = item.target_distance != nullptr;
+  const int64_t there = ceil_div(item.source_tree.blocks, kChunk);
+  const int64_t back = two_ways ? ceil_div(item.target_tree.blocks, kChunk) : 0;
+  parallel_for(threads, there + back, [&](int64_t piece) {
+    const bool forth = piece < there;
+    const Tree& from = forth ? item.source_tree : item.target_tree;
+    const Tree& to = forth ? item.target_tree : item.source_tree;
+    const int64_t first = (forth ? piece : piece - there) * kChunk;
+    search_blocks(from, to, first, std::min(first + kChunk, from.blocks));
+  });
+  parallel_for(threads, two_ways ? 2 : 1, [&](int64_t side) {
+    if (side == 0) {
+      hand_out(item.source_tree, item.source, item.n, item.target, item.m, item.source_distance,
+               item.source_index);
+    } else {
+      hand_out(item.target_tree, item.target, item.m, item.source, item.n, item.target_distance,
+               item.target_index);
+    }
+  });
+}
 
 int solve(Item* items, int64_t count, int threads) {
   size_t bytes = 0;
@@ -103,65 +153,14 @@ int solve(Item* items, int64_t count, int threads) {
     memory = static_cast<char*>(std::malloc(bytes));
     if (memory == nullptr) return kNoMemory;
   }
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    char* at = memory;
-    for (int64_t i = 0; i < count; ++i) {
-      Item& item = items[i];
-      const bool two_ways = item.target_distance != nullptr;
-      if (!item.use_tree) {
-#pragma omp for schedule(dynamic) nowait
-        for (int64_t row = 0; row < item.n; row += kRows) {
-          const int64_t end = std::min<int64_t>(row + kRows, item.n);
-          brute_force(item.source, row, end, item.target, item.m, item.source_distance,
-                      item.source_index);
-          settle_rest(item.source, row, end, item.target, item.m, item.source_distance,
-                      item.source_index);
-        }
-        if (!two_ways) continue;
-#pragma omp for schedule(dynamic) nowait
-        for (int64_t row = 0; row < item.m; row += kRows) {
-          const int64_t end = std::min<int64_t>(row + kRows, item.m);
-          brute_force(item.target, row, end, item.source, item.n, item.target_distance,
-                      item.target_index);
-          settle_rest(item.target, row, end, item.source, item.n, item.target_distance,
-                      item.target_index);
-        }
-        continue;
-      }
-      char* source_at = at;
-      char* target_at = at + tree_bytes(item.n);
-      at = target_at + tree_bytes(item.m);
-#pragma omp for schedule(static, 1)
-      for (int side = 0; side < 2; ++side) {
-        if (side == 0) {
-          build_tree(item.source_tree, item.source, item.n, source_at);
-        } else {
-          build_tree(item.target_tree, item.target, item.m, target_at);
-        }
-      }
-      const int64_t there = ceil_div(item.source_tree.blocks, kChunk);
-      const int64_t back = two_ways ? ceil_div(item.target_tree.blocks, kChunk) : 0;
-#pragma omp for schedule(dynamic)
-      for (int64_t c = 0; c < there + back; ++c) {
-        const bool forth = c < there;
-        const Tree& from = forth ? item.source_tree : item.target_tree;
-        const Tree& to = forth ? item.target_tree : item.source_tree;
-        const int64_t first = (forth ? c : c - there) * kChunk;
-        search_blocks(from, to, first, std::min(first + kChunk, from.blocks),
-                      forth ? item.source_distance : item.target_distance,
-                      forth ? item.source_index : item.target_index);
-      }
-#pragma omp for schedule(static, 1) nowait
-      for (int side = 0; side < 2; ++side) {
-        if (side == 0) {
-          finish_tree(item.source, item.n, item.source_tree, item.target, item.m,
-                      item.source_distance, item.source_index);
-        } else if (two_ways) {
-          finish_tree(item.target, item.m, item.target_tree, item.source, item.n,
-                      item.target_distance, item.target_index);
-        }
-      }
+  char* at = memory;
+  for (int64_t i = 0; i < count; ++i) {
+    Item& item = items[i];
+    if (item.use_tree) {
+      solve_by_trees(item, at, threads);
+      at += tree_bytes(item.n) + tree_bytes(item.m);
+    } else {
+      solve_by_brute_force(item, threads);
     }
   }
   std::free(memory);
@@ -213,11 +212,10 @@ extern "C" BENCH_API int bench_nearest(const float* source, const float* target,
     code = solve(items, batch, threads);
   } else {  // an item each
     std::atomic<int> worst{kDone};
-#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
-    for (int64_t b = 0; b < batch; ++b) {
+    parallel_for(threads, batch, [&](int64_t b) {
       const int one = solve(items + b, 1, 1);
       if (one != kDone) worst = one;
-    }
+    });
     code = worst;
   }
   std::free(items);
@@ -233,9 +231,7 @@ extern "C" BENCH_API int bench_nearest_backward(
     int threads) {
   using namespace bench;
   // (batch, side): the side's own distances first, then what the other side's points pull.
-#pragma omp parallel for num_threads(threads) if (threads > 1 && batch * (n + m) > 8192) \
-    schedule(dynamic)
-  for (int64_t task = 0; task < 2 * batch; ++task) {
+  parallel_for(batch * (n + m) > 8192 ? threads : 1, 2 * batch, [&](int64_t task) {
     const int64_t b = task / 2;
     const bool first = task % 2 == 0;
     const int64_t own_count = first ? n : m;
@@ -268,6 +264,6 @@ extern "C" BENCH_API int bench_nearest_backward(
         }
       }
     }
-  }
+  });
   return 0;
 }

@@ -15,6 +15,7 @@ struct alignas(64) Found {
   float distance[kLeaf];
   int32_t id[kLeaf];
 };
+static_assert(sizeof(Found) == 8 * kLeaf, "fits into Tree::spare");
 
 namespace detail {
 
@@ -71,14 +72,24 @@ inline void visit(const Block& query, const Boxes& boxes, int slot, const Block&
     const Floats gz = gap(z, z, lo_z, hi_z);
     const Floats bound = gx * gx + gy * gy + gz * gz;
     if (!bits(either(less(bound, best), both(equal(bound, best), less(first, id))))) continue;
+    // Distances first; who it was is asked only of the few blocks that hold something nearer.
+    alignas(64) float pairs[kLeaf * kWidth];
+    Floats least = splat(INFINITY);
 #pragma GCC unroll 16
     for (int t = 0; t < kLeaf; ++t) {
       const Floats d = squared_distance(x, y, z, splat(target.x[t]), splat(target.y[t]),
                                         splat(target.z[t]));
+      store(pairs + t * kWidth, d);
+      least = minimum(d, least);
+    }
+    const Mask better = less(least, best);
+    if (!bits(either(better, equal(least, best)))) continue;
+    best = minimum(least, best);
+    id = select(better, splat(kNoIndex), id);
+#pragma GCC unroll 16
+    for (int t = 0; t < kLeaf; ++t) {
       const Ints j = splat(target.id[t]);
-      const Mask nearer_here = either(less(d, best), both(equal(d, best), less(j, id)));
-      best = minimum(d, best);
-      id = select(nearer_here, j, id);
+      id = select(both(equal(load(pairs + t * kWidth), best), less(j, id)), j, id);
     }
     store(found.distance + at, best);
     store(found.id + at, id);

@@ -41,6 +41,7 @@ struct Tree {
   int64_t blocks;  // leaves
   Block* block;
   uint32_t* key;   // Hilbert key of the first point of every block
+  void* spare;     // 128 bytes a block, for what the search finds
   Frame frame;
   int levels;
   Boxes* boxes[kMaxLevels];     // boxes[0] bound the leaves, boxes[l] the groups of boxes[l-1]
@@ -54,10 +55,10 @@ inline bool finite3(const float* p) {
   return (p[0] - p[0]) + (p[1] - p[1]) + (p[2] - p[2]) == 0.0f;
 }
 
-// Bytes of working memory for the tree of n points (`hierarchy`: with the levels above leaves).
+// Bytes of working memory for the tree of n points.
 inline size_t tree_bytes(int64_t n) {
   const int64_t blocks = ceil_div(n, kLeaf);
-  size_t bytes = 2 * sizeof(uint64_t) * static_cast<size_t>(n + 8);
+  size_t bytes = 2 * sizeof(uint64_t) * static_cast<size_t>(n + kLeaf);
   bytes += static_cast<size_t>(blocks + 1) * (sizeof(Block) + sizeof(uint32_t));
   for (int64_t nodes = blocks;; nodes = ceil_div(nodes, kLeaf)) {
     const int64_t groups = ceil_div(std::max<int64_t>(nodes, 1), kLeaf);
@@ -264,8 +265,9 @@ inline int32_t lowest(const int32_t* v) {
 inline void build_tree(Tree& tree, const float* points, int64_t n, char* memory) {
   using namespace detail;
   Arena arena{memory};
-  uint64_t* item = arena.take<uint64_t>(n);
-  uint64_t* spare = arena.take<uint64_t>(n);
+  uint64_t* item = arena.take<uint64_t>(n + kLeaf);
+  uint64_t* spare = arena.take<uint64_t>(n + kLeaf);
+  tree.spare = spare;  // not needed when the tree stands
   tree.block = arena.take<Block>(ceil_div(n, kLeaf));
   tree.key = arena.take<uint32_t>(ceil_div(n, kLeaf));
 

@@ -3,6 +3,8 @@
 
 #include "sample_surface.h"
 
+#include "parallel.h"
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -10,7 +12,9 @@ namespace bench {
 namespace {
 
 enum Status { kFine = 0, kBadIndex = 1, kNotFinite = 2, kNoArea = 3 };
-constexpr int64_t kBlock = 64;  // samples whose random numbers are drawn together
+constexpr int64_t kBlock = 64;      // samples whose random numbers are drawn together
+constexpr int64_t kSamples = 4096;  // samples and faces that a thread takes at once
+constexpr int64_t kFaces = 4096;
 
 void draw(uint64_t seed, uint64_t object, uint64_t first, uint32_t bits[4][kBlock]) {
   uint32_t c0[kBlock], c1[kBlock], c2[kBlock], c3[kBlock];
@@ -49,12 +53,14 @@ extern "C" BENCH_API int bench_sample_surface(const float* vertices, const int64
   int64_t* guide = reinterpret_cast<int64_t*>(sum + f);
 
   // Areas; a face with an index out of range gets -1, which no area is.
-#pragma omp parallel for num_threads(threads) if (threads > 1 && f > 4096) schedule(static)
-  for (int64_t i = 0; i < f; ++i) {
-    const int64_t a = faces[3 * i], b = faces[3 * i + 1], c = faces[3 * i + 2];
-    const bool inside = a >= 0 && a < v && b >= 0 && b < v && c >= 0 && c < v;
-    area[i] = inside ? double_area(vertices + 3 * a, vertices + 3 * b, vertices + 3 * c) : -1.0;
-  }
+  parallel_for(threads, (f + kFaces - 1) / kFaces, [&](int64_t piece) {
+    const int64_t end = std::min(f, (piece + 1) * kFaces);
+    for (int64_t i = piece * kFaces; i < end; ++i) {
+      const int64_t a = faces[3 * i], b = faces[3 * i + 1], c = faces[3 * i + 2];
+      const bool inside = a >= 0 && a < v && b >= 0 && b < v && c >= 0 && c < v;
+      area[i] = inside ? double_area(vertices + 3 * a, vertices + 3 * b, vertices + 3 * c) : -1.0;
+    }
+  });
   double largest = 0.0;
   status[0] = kFine;
   for (int64_t i = 0; i < f && status[0] == kFine; ++i) {
@@ -82,8 +88,7 @@ extern "C" BENCH_API int bench_sample_surface(const float* vertices, const int64
     guide[k] = face;
   }
 
-#pragma omp parallel for num_threads(threads) if (threads > 1 && count > 2048) schedule(static)
-  for (int64_t first = 0; first < count; first += kBlock) {
+  const auto sample_block = [&](int64_t first) {
     uint32_t random[4][kBlock];
     draw(static_cast<uint64_t>(seed), static_cast<uint64_t>(object), static_cast<uint64_t>(first),
          random);
@@ -98,7 +103,11 @@ extern "C" BENCH_API int bench_sample_surface(const float* vertices, const int64
       place(vertices + 3 * corner[0], vertices + 3 * corner[1], vertices + 3 * corner[2], c,
             points + 3 * (first + i));
     }
-  }
+  };
+  parallel_for(threads, (count + kSamples - 1) / kSamples, [&](int64_t piece) {
+    const int64_t end = std::min(count, (piece + 1) * kSamples);
+    for (int64_t first = piece * kSamples; first < end; first += kBlock) sample_block(first);
+  });
   std::free(memory);
   return 0;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -310,15 +311,26 @@ def test_same_bits_on_every_instruction_set() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_works_in_a_fork_after_a_parallel_call() -> None:
+@pytest.mark.parametrize("threads", (1, 2))
+def test_works_in_a_fork_after_a_parallel_call(threads: int) -> None:
     source, target = make_pair("uniform", 5000, 5000)
     expected = chamfer_nearest(source, target)
     child = os.fork()
     if child == 0:
+        library._state.forked = threads == 1  # 2: the kernel's own threads start anew in a fork
         got = chamfer_nearest(source, target)
         same = all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_many_callers_at_once() -> None:
+    pairs = [make_pair("uniform", 3000 + k, 2000) for k in range(4)]
+    expected = [chamfer_nearest(*pair) for pair in pairs]
+    with ThreadPoolExecutor(4) as callers:
+        got = list(callers.map(lambda k: chamfer_nearest(*pairs[k % 4]), range(80)))
+    for k, result in enumerate(got):
+        assert all(torch.equal(a, b) for a, b in zip(result, expected[k % 4], strict=True))
 
 
 def test_falls_back_to_the_twin_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import itertools
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -159,14 +158,6 @@ def tgz(listed: list[tuple[str, bytes]]) -> bytes:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def zipped(listed: list[tuple[str, bytes]]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in listed:
-            archive.writestr(name, data)
     return stream.getvalue()
 
 

@@ -1,0 +1,107 @@
+"""Finding the two sources, and reading models out of archives in any order."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from benchbench.core.errors import InputError, MissingError
+from benchbench.datasets.shapenet import sources
+from benchbench.datasets.shapenet.sources import VOXELS, Model, find, fingerprint, models
+
+
+def tgz(path: Path, entries: list[tuple[str, bytes | None]]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in entries:
+            info = tarfile.TarInfo(name)
+            if data is None:
+                info.type = tarfile.DIRTYPE
+            info.size = len(data or b"")
+            tar.addfile(info, io.BytesIO(data or b""))
+    return path
+
+
+def read(path: Path, skip=lambda *_: False, what: str = VOXELS, need: int = 2) -> list[Model]:
+    return list(models(path, what, skip, lambda files: len(files) == need))
+
+
+def test_models_complete_in_their_own_order(tmp_path: Path) -> None:
+    path = tgz(
+        tmp_path / "x.tgz",
+        [
+            (f"{VOXELS}/", None),
+            (f"{VOXELS}/s/b/1", b"b1"),
+            (f"{VOXELS}/s/a/1", b"a1"),
+            (f"{VOXELS}/s/a/2", b"a2"),
+            (f"{VOXELS}/s/b/rendering/2", b"b2"),
+            (f"{VOXELS}/s/c/1", b"c1"),  # never completes
+            (f"{VOXELS}/s/d/", None),  # an empty folder counts too
+            ("README", b"not ours"),
+            ("deep/er/than/any/model/folder/is", b"not ours"),
+        ],
+    )
+    assert read(path) == [
+        Model("s", "a", {"1": b"a1", "2": b"a2"}),
+        Model("s", "b", {"1": b"b1", "2": b"b2"}),
+        Model("s", "c", {"1": b"c1"}),
+        Model("s", "d", {}),
+    ]
+    assert [m.id for m in read(path, skip=lambda _, name: name == "a")] == [
+        "s/a",
+        "s/b",
+        "s/c",
+        "s/d",
+    ]
+    assert read(path, skip=lambda _, name: name == "a")[0].files == {}
+
+
+def test_a_file_twice(tmp_path: Path) -> None:
+    path = tgz(tmp_path / "x.tgz", [("s/a/1", b"1"), ("s/a/1", b"2")])
+    with pytest.raises(InputError, match="twice"):
+        read(path)
+
+
+def test_too_much_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_PENDING", 100)
+    path = tgz(tmp_path / "x.tgz", [(f"s/{n}/1", bytes(30)) for n in range(5)])
+    with pytest.raises(InputError, match="mixes"):
+        read(path)
+
+
+def test_folders(tmp_path: Path) -> None:
+    for name in ("s/b/rendering/1", "s/a/2", "s/a/1", "t/c/1"):
+        file = tmp_path / "x" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(name.encode())
+    (tmp_path / "x" / "stray").write_text("not a class")
+    assert read(tmp_path / "x") == [
+        Model("s", "a", {"1": b"s/a/1", "2": b"s/a/2"}),
+        Model("s", "b", {"1": b"s/b/rendering/1"}),
+        Model("t", "c", {"1": b"t/c/1"}),
+    ]
+
+
+def test_find(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="neither") as caught:
+        find(tmp_path, VOXELS)
+    assert "--from DIR" in str(caught.value.hint)
+    (tmp_path / "ShapeNet").mkdir()
+    nested = tmp_path / "ShapeNet" / f"{VOXELS}.zip"
+    nested.write_bytes(b"")
+    assert find(tmp_path, VOXELS) == nested
+    (tmp_path / f"{VOXELS}.tar.gz").write_bytes(b"")
+    assert find(tmp_path, VOXELS).name == f"{VOXELS}.tar.gz"
+    (tmp_path / VOXELS).mkdir()
+    assert find(tmp_path, VOXELS) == tmp_path / VOXELS
+
+
+def test_fingerprint_of_a_folder(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        (tmp_path / place / "s" / "a").mkdir(parents=True)
+        (tmp_path / place / "s" / "a" / "1").write_bytes(b"12")
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
+    (tmp_path / "two" / "s" / "a" / "1").write_bytes(b"123")
+    assert fingerprint(tmp_path / "one") != fingerprint(tmp_path / "two")

@@ -182,7 +182,10 @@ class FaceTree {
                     box.high[d] = std::max(box.high[d], inner.high[d]);
                 }
             }
-            for (int d = 0; d < 3; d++) node.low[d][i] = inner.low[d], node.high[d][i] = inner.high[d];
+            for (int d = 0; d < 3; d++) {
+                node.low[d][i] = inner.low[d];
+                node.high[d][i] = inner.high[d];
+            }
         }
         nodes_[size_t(index)] = node;
         return index;

@@ -212,7 +212,8 @@ void flood(const Word* marked, Word* outside, Word* next, char* due, int resolut
     const int layer = resolution * words, last = resolution - 1;
     for (int x = 0; x < resolution; x++)
         for (int j = 0; j < words; j++) {
-            const Word ends = x == 0 || x == last ? Word(~Word(0)) : voxel_ends<Word>(j, resolution);
+            const bool face = x == 0 || x == last;
+            const Word ends = face ? Word(~Word(0)) : voxel_ends<Word>(j, resolution);
             const Word* wall = marked + x * layer + j * resolution;
             Word* out = outside + x * layer + j * resolution;
             for (int y = 0; y < resolution; y++) out[y] = Word(ends & ~wall[y]);

@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 from benchbench.core.errors import ShapeError
-from benchbench.cuda_ops import point_to_mesh
+from benchbench.cuda_ops import library, point_to_mesh
 from benchbench.cuda_ops.reference.point_to_mesh import point_to_mesh as twin
 
 
@@ -213,6 +213,13 @@ def test_bits_do_not_depend_on_threads_layout_or_instruction_set(
             got[0].data_ptr(), got[1].data_ptr(), 2,
         )  # fmt: skip
         assert code == 0 and torch.equal(got[0], squared) and torch.equal(got[1], index), level
+
+
+def test_works_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "available", lambda device: False)
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    squared, index = point_to_mesh(torch.ones(1, 3), corners, torch.tensor([[0, 1, 2]]))
+    assert squared.tolist() == [1.5] and index.tolist() == [0]
 
 
 def test_operator_registration() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchbench.core.errors import ShapeError
-from benchbench.cuda_ops import voxel_iou
+from benchbench.cuda_ops import library, voxel_iou
 from benchbench.cuda_ops.reference.voxel_iou import voxel_iou as twin
 
 
@@ -82,6 +82,12 @@ def test_any_byte_but_zero_is_occupied() -> None:
     odd = cells.reshape(1, 4, 4, 4).view(torch.bool)
     full = torch.ones(1, 4, 4, 4, dtype=torch.bool)
     assert voxel_iou(odd, full).tolist() == [6 / 8]
+
+
+def test_works_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "available", lambda device: False)
+    half = torch.tensor([True, False] * 4).reshape(1, 2, 2, 2)
+    assert voxel_iou(half, torch.ones_like(half)).tolist() == [0.5]
 
 
 def test_operator_registration() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchbench.core.errors import ShapeError
-from benchbench.cuda_ops import voxelize
+from benchbench.cuda_ops import library, voxelize
 from benchbench.cuda_ops.reference.voxelize import voxelize as twin
 
 BOX_CORNERS = list(itertools.product((0, 1), repeat=3))
@@ -202,6 +202,13 @@ def test_bits_do_not_depend_on_batch_threads_layout_or_instruction_set(
         cells = torch.empty_like(right)
         code = kernel(vertices.data_ptr(), faces.data_ptr(), 5, 40, 60, 32, cells.data_ptr(), 2)
         assert code == 0 and torch.equal(cells, right), level
+
+
+def test_works_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    vertices = box((0.2, 0.3, 0.4), (0.6, 0.7, 0.8))[None]
+    right = voxelize(vertices, BOX_FACES, 16)
+    monkeypatch.setattr(library, "available", lambda device: False)
+    assert torch.equal(voxelize(vertices, BOX_FACES, 16), right)
 
 
 def test_operator_registration() -> None:

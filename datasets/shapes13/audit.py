@@ -11,17 +11,98 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from benchbench.core.classes import SYNSETS
+from benchbench.core.types import Mesh
+from benchbench.datasets.shapes13.generate import generate
+from benchbench.datasets.shapes13.spec import SEED, SIZES, STARTS
 from benchbench.datasets.shapes13.voxels import kato_grid
 from benchbench.datasets.store import Store
 
 Array = npt.NDArray[Any]
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
+
+
+class Audited(Protocol):
+    """What the audit asks of a set; a `Store` has it, and so has `Generated`."""
+
+    @property
+    def classes(self) -> tuple[tuple[str, str], ...]: ...
+
+    def indices(self, split: str, classes: Any = None, limit: int | None = None) -> Array: ...
+
+    def split_counts(self) -> dict[str, int]: ...
+
+    def voxels(self, index: int, kind: str | None = None) -> Array: ...
+
+    def mesh(self, index: int) -> Mesh | None: ...
+
+    def parameters(self, index: int) -> dict[str, Any] | None: ...
+
+
+class Generated:
+    """The set as the generator gives it: no file, no pictures.
+
+    Args:
+        counts: Objects a class in train, val and test, counted as in `prepare`.
+        seed: Seed of the set.
+
+    Example:
+        >>> small = Generated((2, 1, 1))
+        >>> small.split_counts(), len(small.indices("test", ["03001627"]))
+        ({'train': 26, 'val': 13, 'test': 13}, 1)
+    """
+
+    def __init__(self, counts: tuple[int, int, int] = SIZES["full"], seed: int = SEED) -> None:
+        parts = ("train", "val", "test")
+        self.classes = tuple(SYNSETS.items())
+        self._seed = seed
+        self._members = [
+            (part, synset, name, STARTS[part] + k)
+            for part, count in zip(parts, counts, strict=True)
+            for synset, name in self.classes
+            for k in range(count)
+        ]
+        self._shapes: dict[int, tuple[Mesh, dict[str, Any], Array]] = {}
+
+    def indices(self, split: str, classes: Any = None, limit: int | None = None) -> Array:
+        """As `Store.indices`."""
+        found = [
+            i
+            for i, (part, synset, _, _) in enumerate(self._members)
+            if split in (part, "all") and (classes is None or synset in classes)
+        ]
+        return np.array(found[:limit], np.int64)
+
+    def split_counts(self) -> dict[str, int]:
+        """As `Store.split_counts`."""
+        return {part: len(self.indices(part)) for part in ("train", "val", "test")}
+
+    def voxels(self, index: int, kind: str | None = None) -> Array:
+        """Kato's grid, the only one the audit asks for."""
+        bits = self._made(index)[2]
+        return np.unpackbits(bits).astype(bool).reshape(32, 32, 32)
+
+    def mesh(self, index: int) -> Mesh | None:
+        """As `Store.mesh`."""
+        return self._made(index)[0]
+
+    def parameters(self, index: int) -> dict[str, Any] | None:
+        """As `Store.parameters`."""
+        return self._made(index)[1]
+
+    def _made(self, index: int) -> tuple[Mesh, dict[str, Any], Array]:
+        if index not in self._shapes:
+            _, _, name, number = self._members[index]
+            shape = generate(name, number, self._seed)
+            grid = kato_grid(shape.solid.vertices, shape.solid.faces)
+            self._shapes[index] = (shape.mesh, shape.parameters, np.packbits(grid))
+        return self._shapes[index]
 
 
 @dataclass(frozen=True)
@@ -123,11 +204,11 @@ def audit_path(path: Path) -> dict[str, Any]:
     return {**report.as_dict(), "table": report.table()}
 
 
-def audit(store: Store, limit: int | None = None) -> AuditReport:
+def audit(store: Audited, limit: int | None = None) -> AuditReport:
     """Measures a prepared set.
 
     Args:
-        store: shapes13 or shapes13-demo.
+        store: A prepared set, or `Generated()`.
         limit: At most this many test objects a class (for a quick look).
     """
     grids = {part: _grids(store, part, None) for part in ("train", "val")}
@@ -201,7 +282,7 @@ def opened(grid: Array) -> Array:
     return out
 
 
-def _grids(store: Store, part: str, limit: int | None) -> dict[str, Array]:
+def _grids(store: Audited, part: str, limit: int | None) -> dict[str, Array]:
     """Class name to (objects, 32768) bool."""
     return {
         name: np.stack(
@@ -211,7 +292,7 @@ def _grids(store: Store, part: str, limit: int | None) -> dict[str, Array]:
     }
 
 
-def _remade(store: Store, indices: Array) -> tuple[Array, Array, Array]:
+def _remade(store: Audited, indices: Array) -> tuple[Array, Array, Array]:
     """Flat grids of the convex hulls, of the objects after a quarter turn, and of themselves."""
     from scipy.spatial import ConvexHull
 

@@ -21,7 +21,7 @@ from benchbench.core.progress import Progress
 from benchbench.datasets.cameras import CHOY_PARAMETERS, KATO_PARAMETERS
 from benchbench.datasets.records import Encoded, ObjectRecord, Rendering, encode
 from benchbench.datasets.shapes13.render import CHOY_SIZE, KATO_SIZE
-from benchbench.datasets.shapes13.spec import GENERATOR, SEED, SIZES, SPEC
+from benchbench.datasets.shapes13.spec import GENERATOR, SEED, SIZES, SPEC, STARTS
 from benchbench.datasets.shapes13.voxels import VOXEL_KINDS
 from benchbench.datasets.spec import PrepareReport
 from benchbench.datasets.store import Store
@@ -38,8 +38,6 @@ RENDERINGS = {
 }
 _SHARD = 52  # objects
 _BYTES_PER_OBJECT = 500_000  # a generous guess, for the check of free space
-# From which index the parts of the split count; the full set leaves no gap.
-_STARTS = {"train": 0, "val": SIZES["full"][0], "test": SIZES["full"][0] + SIZES["full"][1]}
 
 Item = tuple[str, int, int]  # class name, index, seed
 
@@ -58,7 +56,7 @@ def members(size: str) -> dict[str, list[tuple[str, int]]]:
     """
     counts = dict(zip(("train", "val", "test"), SIZES[size], strict=True))
     return {
-        part: [(name, _STARTS[part] + k) for name in SYNSETS.values() for k in range(count)]
+        part: [(name, STARTS[part] + k) for name in SYNSETS.values() for k in range(count)]
         for part, count in counts.items()
     }
 

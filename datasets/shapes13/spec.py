@@ -11,6 +11,9 @@ SEED = 0
 # Objects a class in train, val and test. The demo holds the first ones of each split.
 SIZES: dict[str, tuple[int, int, int]] = {"demo": (8, 2, 4), "full": (100, 10, 40)}
 
+# From which index within the class each part counts; the full set leaves no gap.
+STARTS = {"train": 0, "val": SIZES["full"][0], "test": SIZES["full"][0] + SIZES["full"][1]}
+
 SPEC = DatasetSpec(
     id="shapes13",
     title="procedural solids in the 13 ShapeNet classes, made on this machine from a seed",

@@ -68,7 +68,7 @@ def source_to_object(grid: Binvox) -> tuple[Array, str]:
         >>> cells = np.zeros((32, 32, 32), bool)
         >>> cells[:, 8:24, 8:24] = True
         >>> matrix, how = source_to_object(Binvox(cells, (0.0, 0.0, 0.0), 1.0))
-        >>> how, round(1 / matrix[0, 0], 2)
+        >>> how, round(1 / matrix[0, 0].item(), 2)
         ('estimated', 0.82)
     """
     cells = np.argwhere(grid.occupied)

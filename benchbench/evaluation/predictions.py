@@ -23,6 +23,7 @@ how predictions are stored (0.4 in half precision is less than 0.4).
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,9 @@ def write_shard(
             ).digest()
             grid[n] = grids.setdefault(key, (len(grids), prediction))[0]
         offsets.append(offsets[-1] + (len(vertices[-1]) if kinds[n] in ("mesh", "points") else 0))
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # Made in memory: a full disk is then an ordinary error of an ordinary write.
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
         file.attrs["schema"] = SCHEMA
         file.attrs["content"] = content_hash(digests)
         file.attrs["threshold"] = float(threshold)
@@ -186,6 +189,8 @@ def write_shard(
         for n, item in enumerate(items):
             if isinstance(item.prediction, Points) and item.prediction.normals is not None:
                 file[f"normals/{n}"] = item.prediction.normals
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(memory.getvalue())
 
 
 def content_hash(digests: Sequence[bytes]) -> str:

@@ -41,9 +41,7 @@ class TruthBaseline:
         self.settings: dict[str, Any] = asdict(self.parameters)
         self.caption = "gt: the truth itself, handed in as a prediction"
 
-    def predict_items(
-        self, store: Any, items: Sequence[tuple[int, int]]
-    ) -> list[Mesh | Voxels]:
+    def predict_items(self, store: Any, items: Sequence[tuple[int, int]]) -> list[Mesh | Voxels]:
         """The truth of each object; the view plays no part."""
         return [self._one(store, index) for index, _ in items]
 

@@ -107,7 +107,7 @@ def test_genuine_renderings_reach_the_network(shared: Path) -> None:
         assert (out[:3].max(0) <= out[3]).all()  # premultiplied
 
 
-def test_rendering_is_chosen_by_preference(little_store) -> None:  # noqa: ANN001
+def test_rendering_is_chosen_by_preference(little_store) -> None:
     assert choose_rendering(little_store, None, ("choy", "kato")) == "kato"
     assert choose_rendering(little_store, None, ("none",)) == "kato"
     with pytest.raises(UsageError, match="'chay'"):

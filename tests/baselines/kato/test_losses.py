@@ -80,9 +80,7 @@ def test_pairs_equal_the_original(degrees: str, small_data: dict[str, np.ndarray
 
 
 @pytest.mark.parametrize("case", ["example_airplane", "example_car", "example_chair"])
-def test_published_meshes_equal_the_original(
-    case: str, shared: Path, edges: torch.Tensor
-) -> None:
+def test_published_meshes_equal_the_original(case: str, shared: Path, edges: torch.Tensor) -> None:
     with np.load(shared / "oracles" / "kato" / "misc.npz") as file:
         arrays = [file[f"smoothness/{case}/{part}"] for part in ("vertices", "loss", "grad")]
     check_smoothness(arrays[0], float(arrays[1]), arrays[2], edges)

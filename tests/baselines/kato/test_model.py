@@ -82,7 +82,7 @@ def test_method_frame_and_object_cameras_agree() -> None:
         assert abs(rows.max() + 1 - pixels[:, 1].max()) < 1.5
 
 
-def test_blocks_are_padded(baseline: KatoBaseline, little_store) -> None:  # noqa: ANN001
+def test_blocks_are_padded(baseline: KatoBaseline, little_store) -> None:
     items = [(0, 0), (3, 7), (9, 23), (1, 1), (2, 2), (0, 0)]
     meshes = baseline.predict_items(little_store, items)
     assert len(meshes) == 6

@@ -147,9 +147,7 @@ def test_activations_equal_the_original(
             np.testing.assert_allclose(x, original[f"enc_conv{n}_relu"], rtol=0, atol=1e-5)
         feature = encoder(torch.tensor(original["images"]))
         np.testing.assert_allclose(feature, original["feature"], rtol=0, atol=5e-6)
-        np.testing.assert_allclose(
-            decoder(feature), original["vertices"], rtol=0, atol=2e-6
-        )
+        np.testing.assert_allclose(decoder(feature), original["vertices"], rtol=0, atol=2e-6)
 
 
 def test_gradients_equal_the_original(original: dict[str, np.ndarray], published: Network) -> None:

@@ -12,9 +12,7 @@ from benchbench.baselines.kato.optimizer import SkippingAdam
 
 
 @pytest.mark.parametrize(("case", "factor"), [("default", 1.0), ("lr01", 0.1), ("lr0", 0.0)])
-def test_equals_the_original(
-    case: str, factor: float, small_data: dict[str, np.ndarray]
-) -> None:
+def test_equals_the_original(case: str, factor: float, small_data: dict[str, np.ndarray]) -> None:
     d = small_data
     parameter = torch.tensor(d[f"adam/{case}/params"][0])
     adam = SkippingAdam({"p": parameter}, {"p": factor})

@@ -189,4 +189,4 @@ def test_nan_weights_are_refused(tmp_path: Path) -> None:
 def test_describe_names_a_few() -> None:
     assert describe({}) == "no tensors"
     assert describe({"a": (2, 3), "b": ()}) == "2 tensors (a 2x3, b scalar)"
-    assert describe({c: (1,) for c in "abcde"}).endswith("c 1, ...)")
+    assert describe(dict.fromkeys("abcde", (1,))).endswith("c 1, ...)")

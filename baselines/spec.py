@@ -30,6 +30,7 @@ class BaselineSpec:
         loader: "module:function" which builds the baseline.
         trainer: "module:function" of `bench train`, or None where nothing is trained.
         options: "module:class" of the trainer's options, or None.
+        protocols: Protocols of its own paper, scored besides the house's where the data fits.
     """
 
     id: str
@@ -45,6 +46,7 @@ class BaselineSpec:
     loader: str
     trainer: str | None = None
     options: str | None = None
+    protocols: tuple[str, ...] = ()
 
 
 def apply_settings(defaults: Any, settings: dict[str, Any] | list[str] | tuple[str, ...]) -> Any:

@@ -83,4 +83,5 @@ SPEC = BaselineSpec(
     loader="benchbench.baselines.kato.model:load",
     trainer="benchbench.baselines.kato.train:train",
     options="benchbench.baselines.kato.spec:KatoOptions",
+    protocols=("kato-iou-v1",),
 )

@@ -56,6 +56,23 @@ inline Floats gap(Floats lo_a, Floats hi_a, Floats lo_b, Floats hi_b) {
   return maximum(maximum(lo_b - hi_a, lo_a - hi_b), Floats{});
 }
 
+// Whether a node can hold something for one of the queries; sharper than the test of their common
+// box, which lets everything pass where the targets lie closer together than the queries.
+inline bool reachable(const Block& query, const Boxes& boxes, int slot, const Found& found) {
+  for (int part = 0; part < kParts; ++part) {
+    const int at = part * kWidth;
+    const Floats x = load(query.x + at), y = load(query.y + at), z = load(query.z + at);
+    const Floats gx = gap(x, x, splat(boxes.lo_x[slot]), splat(boxes.hi_x[slot]));
+    const Floats gy = gap(y, y, splat(boxes.lo_y[slot]), splat(boxes.hi_y[slot]));
+    const Floats gz = gap(z, z, splat(boxes.lo_z[slot]), splat(boxes.hi_z[slot]));
+    const Floats bound = gx * gx + gy * gy + gz * gz;
+    const Floats best = load(found.distance + at);
+    const Mask tie = both(equal(bound, best), less(splat(boxes.first[slot]), load(found.id + at)));
+    if (bits(either(less(bound, best), tie))) return true;
+  }
+  return false;
+}
+
 inline void visit(const Block& query, const Boxes& boxes, int slot, const Block& target,
                   Found& found, Packet& packet) {
   const Floats lo_x = splat(boxes.lo_x[slot]), hi_x = splat(boxes.hi_x[slot]);
@@ -135,6 +152,11 @@ inline void search(const Block& query, const Boxes& boxes, int slot, const Tree&
         visit(query, tree.boxes[0][entry.node / kLeaf], static_cast<int>(entry.node % kLeaf),
               tree.block[entry.node], found, packet);
       }
+      continue;
+    }
+    if (entry.level < tree.levels &&
+        !reachable(query, tree.boxes[entry.level][entry.node / kLeaf],
+                   static_cast<int>(entry.node % kLeaf), found)) {
       continue;
     }
     const int level = entry.level - 1;

@@ -49,6 +49,8 @@ def make_pair(kind: str, n: int, m: int) -> tuple[Tensor, Tensor]:
         source, target = rng.uniform(-0.1, 0.1, (n, 3)), sphere(rng, m)
     elif kind == "centre of sphere":
         source, target = rng.normal(size=(n, 3)) * 1e-7, sphere(rng, m)
+    elif kind == "tiny target":  # closer together than the queries
+        source, target = rng.random((n, 3)), 1 + 1e-3 * rng.random((m, 3))
     elif kind == "outlier":
         source, target = sphere(rng, n), sphere(rng, m)
         source[n // 2], target[0] = (1e6, 0, 0), (-1e6, 3, 0)
@@ -71,8 +73,8 @@ def make_pair(kind: str, n: int, m: int) -> tuple[Tensor, Tensor]:
 
 KINDS = (
     "uniform", "clustered", "collinear", "coincident", "two places", "far apart",
-    "box in sphere", "centre of sphere", "outlier", "nested scales", "lattice", "denormal",
-    "overflow",
+    "box in sphere", "centre of sphere", "tiny target", "outlier", "nested scales", "lattice",
+    "denormal", "overflow",
 )  # fmt: skip
 SIZES = ((1, 1), (1, 700), (700, 1), (17, 16), (33, 257), (600, 900))
 
@@ -137,6 +139,15 @@ def test_no_quadratic_time_where_one_grid_would_take_it(kind: str) -> None:
     assert not distance.any()
     assert torch.equal(source[0][index[0]], source[0])
     assert (index[0] <= torch.arange(300_000)).all()
+
+
+def test_no_quadratic_time_where_queries_are_far_from_a_small_target() -> None:
+    source, target = make_pair("tiny target", 200_000, 200_000)
+    distance, index = nearest(source, target)
+    some = source[:, ::20_000]
+    expected = nearest(some, target, method="brute")
+    assert torch.equal(distance[:, ::20_000], expected[0])
+    assert torch.equal(index[:, ::20_000], expected[1])
 
 
 @pytest.mark.parametrize("path", METHODS)

@@ -13,6 +13,7 @@ from benchbench.core.errors import CheckError
 from benchbench.report.tables import Row, Table, cell
 
 MEANS = ("mean over classes", "mean over objects")
+_LEGEND = "mean over classes: every class weighs the same; mean over objects: every object does"
 FORMATS = ("table", "md", "latex", "csv", "json")
 
 
@@ -64,7 +65,8 @@ def to_text(table: Table) -> str:
     """
     columns = _columns(table)
     lines = [
-        ["", *(name for _, name in table.classes), *MEANS, "failed"],
+        ["", *("" for _ in table.classes), "mean over", "mean over", ""],
+        ["", *(name for _, name in table.classes), "classes", "objects", "failed"],
     ]
     starred = {column for _, column in table.best}
     for n, row in enumerate(table.rows):
@@ -86,7 +88,17 @@ def to_text(table: Table) -> str:
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     star = ["* best of the methods that are not given the truth"] if table.best else []
     return "\n".join(
-        [*table.caption(), "", printed[0], rule, *printed[1:], rule, *star, *_notes(table)]
+        [
+            *table.caption(),
+            "",
+            *printed[:2],
+            rule,
+            *printed[2:],
+            rule,
+            *star,
+            _LEGEND,
+            *_notes(table),
+        ]
     )
 
 

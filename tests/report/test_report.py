@@ -138,7 +138,7 @@ def test_thirteen_columns_fit_a_wide_terminal() -> None:
     table = Table(spec, spec.metrics[0], facts, list(SYNSETS.items()), 9, "view 0", None, rows)
     table.best = best_cells(table)
     width = max(len(line) for line in render([table], "table").splitlines())
-    assert 130 < width <= 165
+    assert 120 < width <= 150
 
 
 def test_formats_agree(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def write_sheet(path: Path, **options: Any) -> None:
     """Writes `contact_sheet(**options)` as a PNG."""
     from PIL import Image
 
-    picture = Image.fromarray(contact_sheet(**options)).quantize(256)
+    picture = Image.fromarray(contact_sheet(**options))
     with atomic_path(path) as temporary:
         picture.save(temporary, format="png", optimize=True)
 

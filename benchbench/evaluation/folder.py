@@ -122,8 +122,15 @@ class RunFolder:
                     f"'{self.path}' holds another run ({found.get('hash')}), not {config['hash']}",
                     hint="name another folder with --out DIR, or start anew with --overwrite",
                 )
-            return
+            if found == config:
+                return
         write_json(self.config, config)
+
+    def scored(self) -> list[str]:
+        """Protocols of the result that is there, if one is."""
+        if not self.result.is_file():
+            return []
+        return list(read_json(self.result)["protocols"])
 
     def clear(self) -> None:
         """Removes what a run has made; the log stays."""

@@ -20,7 +20,7 @@ from benchbench.evaluation.predictions import Item, Shard, write_shard
 from benchbench.evaluation.result import KIND, finish
 from benchbench.evaluation.run import DEFAULT_THRESHOLD, score
 from benchbench.evaluation.truth import has_mesh
-from benchbench.protocols.registry import default_protocols, get_protocol, unmet
+from benchbench.protocols.registry import default_protocols, get_protocol, in_order, unmet
 
 LOG = logging.getLogger("benchbench.run")
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
@@ -64,7 +64,7 @@ def score_run(
     with folder.locked(rank), folder.logged(rank):
         config = folder.read_config()
         store = open_for(config, root)
-        before = list(read_json(folder.result)["protocols"]) if folder.result.is_file() else []
+        before = folder.scored()
         names = choose_protocols(store, protocols, ()) if protocols or not before else before
         _check_views(config, names)
         shards = count_shards(folder, config)
@@ -72,7 +72,7 @@ def score_run(
             for name in names:
                 for k in range(shards):
                     folder.score_shard(name, k).unlink(missing_ok=True)
-        everything = list(dict.fromkeys([*before, *names]))
+        everything = in_order([*before, *names])
         grids = score(folder, store, everything, shards, rank, quiet)
         weights = config["baseline"]["checkpoint"]
         return finish(folder, config, everything, shards, weights, grids)
@@ -235,8 +235,7 @@ def score_outside(
                     notes = {"baseline": config["baseline"]["id"], "run": config["hash"]}
                     write_shard(folder.prediction_shard(k), read, level, notes)
                 progress.update(after - first)
-        if folder.result.is_file():
-            names = list(dict.fromkeys([*read_json(folder.result)["protocols"], *names]))
+        names = in_order([*folder.scored(), *names])
         grids = score(folder, store, names, len(cuts), rank, quiet)
         return finish(folder, config, names, len(cuts), None, grids)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchbench.core.errors import InputError, UsageError
 from benchbench.core.progress import Progress
+from benchbench.cuda_ops.library import KernelError
 from benchbench.datasets.store import Store
 from benchbench.evaluation.folder import Rank, RunFolder
 from benchbench.evaluation.plan import Plan, Request, plan_run
@@ -16,7 +17,7 @@ from benchbench.evaluation.predictions import Item, Shard, make_item, write_shar
 from benchbench.evaluation.result import finish
 from benchbench.evaluation.scoring import MACHINE_ERRORS, ScoringJob, check_accepted, score_shard
 from benchbench.evaluation.truth import TruthSource
-from benchbench.protocols.registry import get_protocol
+from benchbench.protocols.registry import get_protocol, in_order
 
 LOG = logging.getLogger("benchbench.run")
 DEFAULT_THRESHOLD = 0.5
@@ -47,7 +48,7 @@ def predict_block(baseline: Any, store: Store, block: Sequence[tuple[int, int]])
 
     try:
         predictions = predict(block)
-    except MACHINE_ERRORS:
+    except (KernelError, *MACHINE_ERRORS):
         raise
     except Exception as error:  # noqa: BLE001 - told below, item by item
         LOG.warning("a block failed (%s); its items are done one by one", error)
@@ -62,7 +63,7 @@ def _predict_alone(predict: Any, store: Store, item: tuple[int, int]) -> Item:
     object_id, view = store.object_ids[item[0]], item[1]
     try:
         return make_item(object_id, view, predict([item])[0])
-    except MACHINE_ERRORS:
+    except (KernelError, *MACHINE_ERRORS):
         raise
     except Exception as error:  # noqa: BLE001 - recorded; a run never ends because objects fail
         LOG.error("%s view %d: %s", object_id, view, "".join(traceback.format_exception(error)))
@@ -202,7 +203,9 @@ def execute(
             folder.clear()
         folder.begin(plan.config)
         LOG.info("begin %s rank %d of %d", plan.config["hash"], rank.index, rank.count)
-        protocols = plan.protocols if with_scores else []
+        # What an earlier command scored from these predictions stays in the result.
+        wanted = plan.protocols if with_scores else []
+        protocols = in_order([*folder.scored(), *wanted])
         predict(plan, rank, protocols, quiet)
         grids = score(folder, plan.store, protocols, shards, rank, quiet)
         if rank.index != 0:

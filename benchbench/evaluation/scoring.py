@@ -17,6 +17,7 @@ from typing import Any
 from benchbench import __version__
 from benchbench.core.files import sha256_text
 from benchbench.core.types import Prediction
+from benchbench.cuda_ops.library import KernelError
 from benchbench.datasets.store import Store
 from benchbench.evaluation.predictions import OK, Item, Shard
 from benchbench.evaluation.scores import Score, read_note, write_scores
@@ -110,8 +111,6 @@ def _try(
     key: tuple[str, int],
     settings: dict[str, Any],
 ) -> tuple[str, dict[str, float]]:
-    from benchbench.cuda_ops.library import KernelError
-
     try:
         return OK, scorer(prediction, truth, key, settings)
     except Unscorable as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from benchbench.core.errors import UsageError
 from benchbench.core.names import require
@@ -132,15 +131,12 @@ def default_protocols(
     return [name for name in chosen if unmet(get_protocol(name), has_mesh, kinds) is None]
 
 
-def protocol_records() -> list[dict[str, Any]]:
-    """One light record per protocol, for `bench list`."""
-    return [
-        {
-            "id": spec.id,
-            "title": spec.title,
-            "paper": spec.paper,
-            "metrics": [metric.name for metric in spec.metrics],
-            "house": spec.house,
-        }
-        for spec in protocols().values()
-    ]
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once, in the order in which protocols are listed, whatever the order of asking.
+
+    Example:
+        >>> in_order(["kato-iou-v1", "bench-iou-v1", "kato-iou-v1"])
+        ['bench-iou-v1', 'kato-iou-v1']
+    """
+    wanted = set(names)
+    return [name for name in protocols() if name in wanted]

@@ -374,6 +374,12 @@ def test_protocols_can_be_added_later(stubs: ModuleType, tiny_root: Path, tmp_pa
     assert list(both["protocols"]) == ["bench-iou-v1", "kato-iou-v1"]
     assert both["protocols"]["bench-iou-v1"] == one["protocols"]["bench-iou-v1"]
     assert both["hashes"]["predictions"] == one["hashes"]["predictions"]
+    # A run under one more protocol keeps the others, and predicts nothing again.
+    stubs.STUBS["stub"].predict_items = None
+    request = stubs.request(tiny_root, tmp_path, protocols=("dibr-chamfer-v1",))
+    three = run(request, quiet=True)
+    assert list(three["protocols"]) == ["bench-iou-v1", "kato-iou-v1", "dibr-chamfer-v1"]
+    assert three["protocols"]["kato-iou-v1"] == both["protocols"]["kato-iou-v1"]
 
 
 def test_voxel_predictions(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:

@@ -83,9 +83,11 @@ def settings_with_source(names: tuple[str, ...] | None = None) -> dict[str, dict
         if names is not None and name not in names:
             continue
         source = context.get_parameter_source(name)
-        plain = value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+        plain: Any = value
         if isinstance(value, (tuple, list)):
             plain = [str(item) for item in value]
+        elif not isinstance(value, (str, int, float, bool, type(None))):
+            plain = str(value)
         settings[name] = {"value": plain, "source": source.name.lower() if source else "default"}
     return settings
 
@@ -95,7 +97,7 @@ class ShownError(click.ClickException):
 
     def __init__(self, error: BenchError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]
         self.hint = error.hint
 
     def show(self, file: Any = None) -> None:

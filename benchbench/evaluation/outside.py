@@ -105,7 +105,7 @@ def _from_folder(path: Path, store: Store) -> Outside:
     files = sorted(p for p in path.rglob("*") if p.is_symlink() or p.is_file())
     for file in files:
         parts = file.relative_to(path).parts
-        if file.suffix.lower() not in SUFFIXES:
+        if file.suffix.lower() not in SUFFIXES and not file.is_symlink():
             ignored += 1
             continue
         if file.is_symlink() or len(parts) not in (2, 3):

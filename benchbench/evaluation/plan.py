@@ -162,6 +162,26 @@ def list_items(
     return items
 
 
+def view_words(views: list[int], of_set: int) -> str:
+    """Which views, as stored in a result: "all", "none", or numbers.
+
+    Example:
+        >>> view_words([0, 1, 2], 3), view_words([], 3), view_words([0, 1, 2, 7], 24)
+        ('all', 'none', '0-2,7')
+    """
+    if not views:
+        return "none"
+    if views == list(range(of_set)):
+        return _ALL
+    words: list[str] = []
+    start = views[0]
+    for here, after in zip(views, [*views[1:], -9], strict=True):
+        if after != here + 1:
+            words.append(str(here) if here == start else f"{start}-{here}")
+            start = after
+    return ",".join(words)
+
+
 def cut_shards(count: int, objects: int, block: int) -> list[tuple[int, int]]:
     """Cuts items into shards of about `SHARD_OBJECTS` objects, whole blocks each.
 
@@ -220,7 +240,6 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
             "settings": dict(baseline.settings),
         },
         rendering=rendering,
-        views=request.views if baseline.uses_views else "none",
         items=items,
         classes=classes,
         limit=request.limit,
@@ -239,7 +258,6 @@ def run_config(
     split: str,
     baseline: dict[str, Any],
     rendering: str | None,
-    views: str,
     items: list[tuple[int, int]],
     classes: list[str] | None,
     limit: int | None,
@@ -262,8 +280,8 @@ def run_config(
         "seed": seed,
         "block": block,
     }
-    counts = (
-        [store.view_count(row, rendering) for row in {r for r, _ in items}] if rendering else []
+    of_set = (
+        max(store.view_count(row, rendering) for row in {r for r, _ in items}) if rendering else 0
     )
     reasons = []
     if limit is not None:
@@ -292,8 +310,8 @@ def run_config(
             "objects": len({row for row, _ in items}),
             "items": len(items),
             "rendering": rendering,
-            "views": views,
-            "views_of_set": max(counts) if counts else 0,
+            "views": view_words(sorted({view for _, view in items if view >= 0}), of_set),
+            "views_of_set": of_set,
             "classes": classes,
             "limit": limit,
         },

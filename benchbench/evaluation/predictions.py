@@ -41,7 +41,7 @@ SCHEMA = 1
 OK = "ok"
 STATUSES = (OK, "empty", "nonfinite", "invalid", "missing", "unreadable", "error")
 _MAX_BYTES = 8 << 30  # of one file from outside, unpacked
-_MAX_ITEMS = 10_000_000
+_MAX_PART = 512 << 20  # of one array that is read as a whole
 
 Array = npt.NDArray[Any]
 
@@ -352,6 +352,9 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 def _read_grid(dataset: h5py.Dataset) -> Voxels:
     matrix = np.asarray(dataset.attrs["grid_to_object"], np.float64)
     resolution = int(dataset.attrs["resolution"])
+    cells = -(-(resolution**3) // 8) if dataset.dtype == np.uint8 else resolution**3
+    if resolution < 1 or dataset.size != cells:
+        raise ValueError(f"'{dataset.name}' does not hold {resolution}^3 cells")
     if dataset.dtype == np.uint8:
         flat = np.unpackbits(dataset[()], count=resolution**3, bitorder="little")
         values = flat.astype(np.float32)
@@ -379,8 +382,9 @@ def _refuse_tricks(file: h5py.File) -> None:
                 raise ValueError(f"'{name}' keeps its data elsewhere")
             if entry.dtype.kind not in "iufSb" or entry.dtype.hasobject:
                 raise ValueError(f"'{name}' holds {entry.dtype}")
-            if entry.ndim and entry.shape[0] > _MAX_ITEMS * 100:
-                raise ValueError(f"'{name}' is absurdly long")
-            total += entry.size * entry.dtype.itemsize
+            size = entry.size * entry.dtype.itemsize
+            if size > _MAX_PART and name != "vertices":
+                raise ValueError(f"'{name}' takes more than {_MAX_PART >> 20} MiB")
+            total += size
             if total > _MAX_BYTES:
                 raise ValueError(f"more than {_MAX_BYTES >> 30} GiB when unpacked")

@@ -109,13 +109,17 @@ def count_shards(folder: RunFolder, config: dict[str, Any]) -> int:
 
 
 def _check_views(config: dict[str, Any], names: Sequence[str]) -> None:
-    if config["selection"]["views"] not in ("all", "none"):
-        for name in names:
-            if get_protocol(name).views == "all":
-                raise UsageError(
-                    f"{name} is the mean over all views; these predictions are of "
-                    f"{config['selection']['views']}"
-                )
+    views = config["selection"]["views"]
+    if views in ("all", "none"):
+        return
+    for name in names:
+        rule = get_protocol(name).views
+        if rule == "all":
+            raise UsageError(
+                f"{name} is the mean over all views; these predictions are of view {views}"
+            )
+        if rule == "first" and views.split(",")[0].split("-")[0] != "0":
+            raise UsageError(f"{name} looks at view 0; these predictions are of view {views}")
 
 
 def plan_outside(
@@ -157,10 +161,6 @@ def plan_outside(
     items, aside = select(found, store, rows, wanted)
     if not items:
         raise UsageError(f"split '{split}' of '{store.id}' is empty")
-    looked = found.views() if wanted is None else wanted
-    stated = (
-        "none" if not looked else "all" if len(looked) == of_set else ",".join(map(str, looked))
-    )
     title = name or found.name
     config = run_config(
         store=store,
@@ -173,8 +173,7 @@ def plan_outside(
             "checkpoint": None,
             "settings": {"predictions": found.content, "threshold": level},
         },
-        rendering=rendering if looked else None,
-        views=stated,
+        rendering=rendering if any(view >= 0 for _, view in items) else None,
         items=items,
         classes=None,
         limit=None,

@@ -347,9 +347,7 @@ def _views_in_words(result: Result, spec: ProtocolSpec) -> str:
         return "view 0"
     if result.views == "all":
         return f"all {selection['views_of_set']} views"
-    if result.views.isdigit() and result.content["baseline"].get("takes") != "unknown":
-        return f"the first {result.views} of {selection['views_of_set']} views"
-    return f"views {result.views} of {selection['views_of_set']}"
+    return f"view {result.views} of {selection['views_of_set']}"
 
 
 def _row(result: Result, spec: ProtocolSpec, metric: MetricSpec) -> Row:

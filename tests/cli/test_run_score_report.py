@@ -84,10 +84,13 @@ def test_run_answers_json_and_nothing_else(bench: Any) -> None:
 def test_failed_items_end_in_four(bench: Any, tiny: ModuleType) -> None:
     store = tiny.tiny_store(Path(os.environ["BENCH_HOME"]))
     row = int(store.indices("test")[2])
-    tiny.STUBS["stub"] = tiny.Stub(wrong={(row, 1): tiny.NAN, (row, 2): ValueError("no idea")})
+    wrong = {(row, 1): tiny.NAN, (row, 2): ValueError("no idea"), (row + 1, 0): tiny.EMPTY,
+             (row + 1, 1): tiny.FAR_INDEX}  # fmt: skip
+    tiny.STUBS["stub"] = tiny.Stub(wrong=wrong)
     done = bench("run", "--baseline", "stub", "--split", "test", "--protocol", "bench-iou-v1")
     assert done.exit_code == 4
-    assert "2 items failed and got the penalty (1 error, 1 nonfinite)" in done.stderr
+    words = "4 items failed and got the penalty (1 empty, 1 error, 1 invalid, 1 nonfinite)"
+    assert words in done.stderr and "mean over objects" in done.stdout
     assert f"{store.object_ids[row]} view 2: ValueError: no idea" in done.stderr
     assert bench("report", "--metric", "iou").exit_code == 0
 

@@ -111,6 +111,19 @@ def test_other_objects_of_the_set_are_left_aside(
     assert config["left_aside"] == 1 and len(items) == 12
 
 
+def test_protocols_that_want_other_views(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    for row in store.indices("test").tolist():
+        save(store.mesh(row), tmp_path / "mine" / store.object_ids[row] / "1.obj")
+    with pytest.raises(UsageError, match="looks at view 0; these predictions are of view 1"):
+        score(tmp_path / "mine", store, tmp_path / "runs", "dibr-chamfer-v1")
+    with pytest.raises(UsageError, match="all views; these predictions are of view 1"):
+        score(tmp_path / "mine", store, tmp_path / "runs", "kato-iou-v1")
+    assert score(tmp_path / "mine", store, tmp_path / "runs")["complete"]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

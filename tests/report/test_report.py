@@ -227,11 +227,11 @@ def test_views_never_meet_but_blind_methods_join(tmp_path: Path) -> None:
     paths = write(
         tmp_path,
         result("kato", VALUES["kato"]),
-        result("kato", VALUES["kato"], selection__views="1", hash="f" * 64),
+        result("kato", VALUES["kato"], selection__views="0", hash="f" * 64),
         result("mean", VALUES["mean"], selection__views="none"),
     )
     found = tables(tmp_path)
-    assert sorted(table.views for table in found) == ["all 24 views", "the first 1 of 24 views"]
+    assert sorted(table.views for table in found) == ["all 24 views", "view 0 of 24"]
     assert all(len(table.rows) == 2 for table in found)
     with pytest.raises(CheckError, match="different views"):
         build_tables(find_results(paths), "iou")

@@ -36,6 +36,41 @@ def dataset_spec(name: str) -> DatasetSpec:
     return spec
 
 
+def require_dataset(name: str, root: str | Path | None = None) -> str:
+    """Returns `name` if it is a data set, one of its sizes, or a file prepared in `root`.
+
+    Raises:
+        UsageError: It is none; near names are offered.
+
+    Example:
+        >>> require_dataset("shapes13-demo")
+        'shapes13-demo'
+    """
+    stores = {store for known in _MODULES for store in dataset_spec(known).stores}
+    prepared = {path.stem for path in data_root(root).glob("*.h5")}
+    return require(name, {*_MODULES, *stores, *prepared}, "data set")
+
+
+def prepare_command(store: str) -> str:
+    """What to type to make the file of that id anew.
+
+    Example:
+        >>> prepare_command("shapes13-demo"), prepare_command("shapenet")
+        ('bench prepare shapes13 --size demo', 'bench prepare shapenet')
+    """
+    for name in _MODULES:
+        if store != name and store in dataset_spec(name).stores:
+            return f"bench prepare {name} --size {store.removeprefix(name + '-')}"
+    return f"bench prepare {store}"
+
+
+def remake_hint(store: str) -> str:
+    """The hint of every error about a damaged file: the command that replaces it."""
+    known = store in _MODULES and dataset_spec(store).archives
+    own = " (with --from DIR where the archives were your own)" if known else ""
+    return f"{prepare_command(store)} --overwrite{own}"
+
+
 def sidecars(name: str, root: str | Path | None = None) -> list[dict[str, Any]]:
     """What is prepared of a data set: one dict a file, as stored beside it (no HDF5 is opened).
 

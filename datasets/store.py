@@ -21,6 +21,7 @@ from benchbench.core.names import require
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Camera
+from benchbench.datasets.registry import prepare_command, remake_hint
 from benchbench.datasets.store_format import (
     SCHEMA,
     SPLITS,
@@ -128,7 +129,7 @@ class Store:
         if schema != SCHEMA:
             raise InputError(
                 f"'{self.path}' has store schema {schema}, this version reads {SCHEMA}",
-                hint=f"bench prepare {self.path.stem} --overwrite",
+                hint=remake_hint(self.path.stem),
             )
         self._handle, self._process = file, os.getpid()
         return file
@@ -136,7 +137,7 @@ class Store:
     def _damaged(self, why: object) -> InputError:
         return InputError(
             f"'{self.path}' is damaged or no data set file ({why})",
-            hint=f"bench prepare {self.path.stem} --overwrite",
+            hint=remake_hint(self.path.stem),
         )
 
     def _read(self, name: str, key: Any) -> Array:
@@ -392,7 +393,6 @@ def open_dataset(name: str, root: str | Path | None = None, split_name: str | No
     for candidate in (name, _FALLBACK.get(name)):
         if candidate and (folder / f"{candidate}.h5").is_file():
             return Store(folder / f"{candidate}.h5", split_name)
-    command = "shapes13 --size demo" if name == "shapes13-demo" else name
     raise MissingError(
-        f"data set '{name}' is not prepared in '{folder}'", hint=f"bench prepare {command}"
+        f"data set '{name}' is not prepared in '{folder}'", hint=prepare_command(name)
     )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from benchbench.core.errors import CheckError
 from benchbench.core.progress import Progress
+from benchbench.datasets.registry import remake_hint
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_format import SPLITS, content_identity, store_identity
 
@@ -28,7 +29,7 @@ def verify_store(store: Store, own_identities: bool = False, quiet: bool = True)
         InputError: A part cannot be read.
         CheckError: A hash or a count is not the one stored.
     """
-    hint = f"bench prepare {store.id} --overwrite"
+    hint = remake_hint(store.id)
     identities = []
     with Progress(f"verify {store.id}", len(store), "objects", quiet) as progress:
         for index, name in enumerate(store.object_ids):

@@ -52,6 +52,7 @@ class Finding:
 @common_options
 def doctor(common: Common, build: bool, require: tuple[str, ...]) -> None:
     """Say what this machine can do, and what to type for the rest."""
+    _known(require, common.root)  # a typing error is told before anything is looked at
     if build:
         _build(common)
     findings = examine(common.root)
@@ -199,19 +200,29 @@ def _data(root: Path) -> list[Finding]:
 
 def _require(wanted: tuple[str, ...], findings: list[Finding]) -> None:
     states = {finding.name.removeprefix("data set "): finding.state for finding in findings}
-    from benchbench.datasets.registry import dataset_names
+    from benchbench.datasets.registry import prepare_command
 
-    known = {"gpu", "cpu-kernels", "cuda-kernels", *dataset_names()}
     for name in wanted:
-        if name not in known and name not in states:
-            near = closest(name, known)
-            raise UsageError(
-                f"cannot require unknown '{name}'",
-                hint=f"known: {', '.join(near or sorted(known))}",
-            )
         if states.get(name, "absent") != "ok":
-            hint = f"bench prepare {name}" if name in dataset_names() else "bench doctor"
+            part = name in ("gpu", "cpu-kernels", "cuda-kernels")
+            hint = "bench doctor" if part else prepare_command(name)
             raise MissingError(f"'{name}' is required and not there", hint=hint)
+
+
+def _known(wanted: tuple[str, ...], root: Path) -> None:
+    from benchbench.datasets.registry import dataset_names, require_dataset
+
+    parts = ("gpu", "cpu-kernels", "cuda-kernels")
+    for name in wanted:
+        if name not in parts:
+            try:
+                require_dataset(name, root)
+            except UsageError as error:
+                near = closest(name, (*parts, *dataset_names()))
+                raise UsageError(
+                    f"cannot require unknown '{name}'",
+                    hint=f"known: {', '.join(near or (*parts, *dataset_names()))}",
+                ) from error
 
 
 def _build(common: Common) -> None:

@@ -56,13 +56,18 @@ def report(
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean."""
     from benchbench.core.files import atomic_path
+    from benchbench.core.names import require
     from benchbench.protocols.registry import resolve_metric
     from benchbench.report.formats import render
     from benchbench.report.tables import build_tables, find_results
 
     for metric in metrics:  # unknown names are told before files are read
         resolve_metric(metric)
+    if split is not None:
+        require(split, ("train", "val", "test", "all"), "split")
     results = find_results(runs)
+    if dataset is not None:
+        _require_dataset(dataset, {str(r.content["dataset"]["id"]) for r in results})
     tables, remarks = [], []
     for metric in dict.fromkeys(metrics):
         found, left = build_tables(results, metric, dataset=dataset, split=split, partial=partial)
@@ -77,3 +82,12 @@ def report(
         common.say(f"written: {output}")
     for remark in dict.fromkeys(remarks):
         common.say(remark)
+
+
+def _require_dataset(name: str, found: set[str]) -> None:
+    """Results may come from a set that is not prepared here, or that this version does not know."""
+    from benchbench.core.names import require
+    from benchbench.datasets.registry import dataset_names, dataset_spec
+
+    stores = {store for known in dataset_names() for store in dataset_spec(known).stores}
+    require(name, {*found, *dataset_names(), *stores}, "data set")

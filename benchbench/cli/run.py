@@ -80,6 +80,7 @@ def run(
     """Predict and score; resumes by itself, a failing object never ends the run."""
     from benchbench.baselines import get_spec
     from benchbench.core.names import require
+    from benchbench.datasets.registry import require_dataset
     from benchbench.protocols.registry import get_protocol
 
     # Unknown names are told before torch is imported.
@@ -87,6 +88,13 @@ def run(
     require(split.rpartition(":")[2], ("train", "val", "test", "all"), "split")
     for name in protocols:
         get_protocol(name)
+    if dataset is not None:
+        require_dataset(dataset, common.root)
+    if views != "all" and not (views.isdigit() and int(views) > 0):
+        raise UsageError(f"'{views}' is no number of views", hint="--views all, or --views 1")
+    chosen = tuple(c.strip() for c in (classes or "").split(",") if c.strip())
+    if classes is not None and not chosen:
+        raise UsageError(f"--classes '{classes}' names no class", hint="--classes chair,table")
 
     from benchbench.evaluation.folder import Rank
     from benchbench.evaluation.plan import Request, plan_run
@@ -104,7 +112,7 @@ def run(
         checkpoint=checkpoint,
         out=out,
         seed=seed,
-        classes=tuple(c.strip() for c in classes.split(",") if c.strip()) if classes else None,
+        classes=chosen or None,
         limit=limit,
         views=views,
         device=device,

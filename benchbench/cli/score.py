@@ -112,8 +112,12 @@ def score(
                 "predictions from outside need --dataset and --split",
                 hint=f"bench score '{predictions}' --dataset shapes13 --split test",
             )
+        from benchbench.core.names import require
+        from benchbench.datasets.registry import require_dataset
         from benchbench.datasets.store import open_dataset
 
+        require_dataset(dataset, common.root)
+        require(split.rpartition(":")[2], ("train", "val", "test", "all"), "split")
         rule, _, part = split.rpartition(":")
         store = open_dataset(dataset, common.root, rule or None)
         found, folder, config, items = plan_outside(

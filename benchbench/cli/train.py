@@ -51,9 +51,11 @@ def train(
     from benchbench.baselines import get_spec
     from benchbench.baselines.spec import apply_settings
     from benchbench.core.files import sha256_text
+    from benchbench.datasets.registry import require_dataset
     from benchbench.datasets.store import open_dataset
 
     spec = get_spec(baseline)
+    require_dataset(dataset, common.root)
     if spec.trainer is None or spec.options is None:
         raise UsageError(
             f"baseline '{baseline}' has nothing to train", hint="bench list --kind baseline"

@@ -140,6 +140,12 @@ class RunFolder:
         for name in ("predictions", "scores"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Removes temporary files that a killed process has left; only under the lock, alone."""
+        for place in (self.path, self.predictions, self.path / "scores"):
+            for file in place.rglob(".*.tmp"):
+                file.unlink(missing_ok=True)
+
     @contextmanager
     def locked(self, rank: Rank) -> Iterator[None]:
         """Only one process (one per rank) works in a run folder; a second one waits."""

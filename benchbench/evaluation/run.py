@@ -201,6 +201,8 @@ def execute(
     with folder.locked(rank), folder.logged(rank):
         if overwrite:
             folder.clear()
+        if rank.count == 1:
+            folder.sweep()
         folder.begin(plan.config)
         LOG.info("begin %s rank %d of %d", plan.config["hash"], rank.index, rank.count)
         # What an earlier command scored from these predictions stays in the result.

@@ -296,9 +296,7 @@ def finished(root: Path, folder: Path, undisturbed: dict[str, bytes], *more: str
     process = start(root, folder, *more)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    found = files(folder / "runs")
-    left = {name for name in found if name.endswith(".tmp")}
-    assert {n: b for n, b in found.items() if n not in left} == undisturbed
+    assert files(folder / "runs") == undisturbed
 
 
 def wait_for_work(folder: Path, process: subprocess.Popen[str], shards: int) -> None:

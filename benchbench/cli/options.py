@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
+import shlex
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from benchbench.core.paths import data_root
 
 # The verb's context is gone when its error reaches the group; `meta` is shared by both.
 _VERBOSE = "benchbench.verbose"
+_ROOT = "benchbench.root"
+_NEEDS_ROOT = re.compile(
+    r"\bbench (?:prepare [^-\s(,;][^\s(,;]*(?: --size \S+)?|run --baseline [^\s(,;]+)"
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,7 +47,7 @@ class Common:
     def say(self, text: str) -> None:
         """Talks to the user on stderr, unless quiet."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(with_root(text), err=True)
 
 
 def common_options(command: Command) -> Command:
@@ -60,11 +66,32 @@ def common_options(command: Command) -> Command:
     def wrapper(
         *args: Any, verbose: int, quiet: bool, root: Path | None, as_json: bool, **kwargs: Any
     ) -> Any:
-        click.get_current_context().meta[_VERBOSE] = verbose
+        context = click.get_current_context()
+        context.meta[_VERBOSE] = verbose
+        if context.get_parameter_source("root") is click.core.ParameterSource.COMMANDLINE:
+            context.meta[_ROOT] = str(root)
         common = Common(data_root(root), verbose, quiet, as_json)
         return command(common, *args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
+
+
+def with_root(text: str, meta: dict[str, Any] | None = None) -> str:
+    """A proposed command that reads or writes the data gets the --root that was typed.
+
+    Example:
+        >>> with_root("bench prepare shapes13 --size demo", {"benchbench.root": "my data"})
+        "bench prepare shapes13 --size demo --root 'my data'"
+        >>> with_root("bench run --baseline kato --split val", {"benchbench.root": "data"})
+        'bench run --baseline kato --root data --split val'
+    """
+    if meta is None:
+        context = click.get_current_context(silent=True)
+        meta = context.meta if context else {}
+    root = meta.get(_ROOT)
+    if root is None or "--root" in text:
+        return text
+    return _NEEDS_ROOT.sub(lambda found: f"{found[0]} --root {shlex.quote(root)}", text)
 
 
 def answer_json(content: dict[str, Any]) -> None:
@@ -115,6 +142,7 @@ class BenchGroup(click.Group):
         except BenchError as error:
             if _wants_traceback(ctx):
                 traceback.print_exc()
+            error.hint = with_root(error.hint, ctx.meta) if error.hint else None
             raise ShownError(error) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise

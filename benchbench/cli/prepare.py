@@ -100,6 +100,8 @@ def prepare(
     if any(not answer.get("audit", {"passed": True})["passed"] for answer in answers):
         raise CheckError("the audit found limits exceeded", hint="see the lines marked 'no'")
     if failed:
+        again = f"--from '{source}' --overwrite" if source else "--overwrite"
+        common.say(f"hint: with the files mended: bench prepare {' '.join(names)} {again}")
         ctx.exit(EXIT_PARTIAL)
 
 

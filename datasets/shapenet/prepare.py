@@ -126,7 +126,10 @@ def prepare(
             refuse_offline("fetching ShapeNet's archives")
         files = [fetch(archive, _archives(root), quiet) for archive in SPEC.archives]
         renderings, voxels = files[0].path, files[1].path
-    _convert(root, renderings, voxels, split, overwrite, source is not None, quiet)
+    try:
+        _convert(root, renderings, voxels, split, overwrite, quiet)
+    except InputError as error:
+        raise InputError(str(error), error.hint or _mend(root, source)) from error
     store = Store(path)
     if source is None and not keep_archives:
         shutil.rmtree(_archives(root), ignore_errors=True)
@@ -140,7 +143,6 @@ def _convert(
     voxels: Path,
     split: str | None,
     overwrite: bool,
-    own_files: bool,
     quiet: bool,
 ) -> None:
     hashes = {
@@ -363,6 +365,17 @@ def _check_space(root: Path, renderings: Path) -> None:
             f"'{root}' has {size_text(free)} free, the conversion needs {size_text(needed)}",
             hint="choose another folder with --root DIR or BENCH_HOME",
         )
+
+
+def _mend(root: Path, source: Path | None) -> str:
+    """What to type once the sources are broken."""
+    if source is None:
+        return f"delete that file in '{_archives(root)}'; the same command then fetches it anew"
+    # Folders are recognised by names and sizes, so a mended file may look like the broken one.
+    return (
+        "replace the broken files, then the same command, with --overwrite for mended folders: "
+        f"bench prepare {SPEC.id} --from '{source}' --overwrite"
+    )
 
 
 def _existing(path: Path) -> Path:

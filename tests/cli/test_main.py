@@ -193,3 +193,11 @@ def test_module_and_narrow_terminal(tmp_path: Path) -> None:
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, "")
     assert any(len(line) > 60 for line in stdout.splitlines())  # never truncated when piped
+
+
+def test_a_proposed_command_keeps_the_root_that_was_typed(tmp_path: Path) -> None:
+    line = ("run", "--baseline", "gt", "--split", "test", "--dataset", "shapes13")
+    hint = bench(*line, "--root", f"{tmp_path}/my data").stderr.splitlines()[-1]
+    assert hint == f"hint: bench prepare shapes13 --root '{tmp_path}/my data'"
+    result = CliRunner().invoke(cli, list(line), env={"BENCH_HOME": str(tmp_path)})
+    assert result.stderr.splitlines()[-1] == "hint: bench prepare shapes13"

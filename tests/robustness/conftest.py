@@ -79,10 +79,11 @@ def source(
 
 @pytest.fixture
 def few(source: Path, tmp_path: Path) -> Path:
-    """A copy of four of its objects (one class), to be broken."""
+    """A copy of two of its objects, to be broken."""
     folder = tmp_path / "few"
     for what in ("ShapeNetRendering", "ShapeNetVox32"):
-        shutil.copytree(source / what / "02691156", folder / what / "02691156")
+        for model in sorted((source / what / "02691156").iterdir())[:2]:
+            shutil.copytree(model, folder / what / "02691156" / model.name)
     return folder
 
 

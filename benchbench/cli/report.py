@@ -25,8 +25,8 @@ Examples:
     "--metric",
     "metrics",
     multiple=True,
-    default=("iou", "chamfer"),
-    help="iou, chamfer, fscore, normals, a protocol, or PROTOCOL:METRIC. Repeat for more tables.",
+    help="iou, chamfer, fscore, normals, a protocol, or PROTOCOL:METRIC. Repeat for more tables.  "
+    "[default: iou and chamfer, where there are results]",
 )
 @click.option("--dataset", help="Only results on this data set.")
 @click.option("--split", help="Only results on this split.")
@@ -55,6 +55,7 @@ def report(
     output: Path | None,
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean."""
+    from benchbench.core.errors import MissingError
     from benchbench.core.files import atomic_path
     from benchbench.core.names import require
     from benchbench.protocols.registry import resolve_metric
@@ -69,10 +70,21 @@ def report(
     if dataset is not None:
         _require_dataset(dataset, {str(r.content["dataset"]["id"]) for r in results})
     tables, remarks = [], []
-    for metric in dict.fromkeys(metrics):
-        found, left = build_tables(results, metric, dataset=dataset, split=split, partial=partial)
+    missing: MissingError | None = None
+    for metric in dict.fromkeys(metrics or ("iou", "chamfer")):
+        try:
+            found, left = build_tables(
+                results, metric, dataset=dataset, split=split, partial=partial
+            )
+        except MissingError as error:
+            if metrics:
+                raise
+            missing = error
+            continue
         tables += found
         remarks += left
+    if missing is not None and not tables:
+        raise missing
     text = render(tables, "json" if common.json else form)
     if output is None:
         click.echo(text)

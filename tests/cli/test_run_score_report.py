@@ -92,7 +92,9 @@ def test_failed_items_end_in_four(bench: Any, tiny: ModuleType) -> None:
     words = "4 items failed and got the penalty (1 empty, 1 error, 1 invalid, 1 nonfinite)"
     assert words in done.stderr and "mean over objects" in done.stdout
     assert f"{store.object_ids[row]} view 2: ValueError: no idea" in done.stderr
-    assert bench("report", "--metric", "iou").exit_code == 0
+    done = bench("report")  # no surface distance there: the other default is shown
+    assert done.exit_code == 0 and done.stdout.count("mean over classes:") == 1
+    assert bench("report", "--metric", "chamfer").exit_code == 3
 
 
 @pytest.mark.parametrize(

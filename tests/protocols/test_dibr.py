@@ -68,6 +68,18 @@ def test_own_draws_agree_in_distribution(shared: Path, case: str) -> None:
     assert 0.4 * spread < np.std(values) < 2.5 * spread
 
 
+def test_reference_clouds(shared: Path) -> None:
+    """2,500 against 4,000 points: float64 reference of the specification, to float32 rounding."""
+    clouds = np.load(shared / "oracles/protocols/clouds.npz")
+    expected = json.loads((shared / "oracles/protocols/expected.json").read_text())
+    scores = point_scores(clouds["pred"], clouds["gt"])
+    value = expected["chamfer"]["dibr-dvr-2500 chamfer (raw)"]
+    assert scores["chamfer"] == pytest.approx(value, rel=1e-6)
+    for name in ("0.01", "0.03", "0.05"):
+        fscore = expected["fscore"][f"standard t={name} <= (P,R,F)"][2]
+        assert scores[f"fscore@{name}"] == pytest.approx(fscore, rel=1e-5)
+
+
 def test_two_points_by_hand() -> None:
     """From (0,0,0) to {(0,0,0), (1,0,0)}: 0 one way, (0 + 1)/2 the other; P = 1, R = 1/2."""
     scores = point_scores(

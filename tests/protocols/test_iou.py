@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -75,19 +76,14 @@ def test_r2n2_counts_and_average_precision_equal_the_original(shared: Path) -> N
 def test_protocol_grids(shared: Path) -> None:
     """The soft grid of the protocols' reference: IoU at four thresholds."""
     grids = np.load(shared / "oracles/protocols/grids.npz")
-    import json
-
     expected = json.loads((shared / "oracles/protocols/expected.json").read_text())["iou"]
-    names = {name: grids[name] for name in grids.files}
-    soft = next(a for a in names.values() if a.dtype.kind == "f")
-    binary = {
-        n: np.unpackbits(a)[: 32**3].reshape(32, 32, 32).astype(bool)
-        for n, a in names.items()
-        if a.dtype == np.uint8 and a.size == 32**3 // 8
-    }
+    truth = np.unpackbits(grids["gt32"]).reshape(32, 32, 32).astype(bool)
     for threshold, value in expected["soft32 thresholds (>=)"].items():
-        found = [grid_iou(soft >= np.float32(threshold), grid) for grid in binary.values()]
-        assert min(abs(f - value) for f in found) < 1e-12
+        assert grid_iou(grids["soft32"] >= np.float32(threshold), truth) == pytest.approx(
+            value, abs=1e-12
+        )
+    binary = np.unpackbits(grids["pred32"]).reshape(32, 32, 32).astype(bool)
+    assert grid_iou(binary, truth) == pytest.approx(expected["cell centres 32"], abs=1e-12)
 
 
 def test_average_precision_by_hand() -> None:

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from benchbench.core.errors import MissingError, UsageError
+from benchbench.core.errors import InputError, MissingError, UsageError
 from benchbench.core.files import read_json
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
@@ -74,6 +74,8 @@ def remake_hint(store: str) -> str:
 def sidecars(name: str, root: str | Path | None = None) -> list[dict[str, Any]]:
     """What is prepared of a data set: one dict a file, as stored beside it (no HDF5 is opened).
 
+    A file whose sidecar is lost or broken is prepared all the same; only its id is known then.
+
     Args:
         name: Data set id.
         root: Folder of the data sets.
@@ -81,10 +83,17 @@ def sidecars(name: str, root: str | Path | None = None) -> list[dict[str, Any]]:
     folder = data_root(root)
     found = []
     for store in dataset_spec(name).stores:
-        path = folder / f"{store}.json"
-        if path.is_file() and path.with_suffix(".h5").is_file():
-            found.append(dict(read_json(path)))
+        if (folder / f"{store}.h5").is_file():
+            found.append(_sidecar(folder / f"{store}.json") or {"id": store})
     return found
+
+
+def _sidecar(path: Path) -> dict[str, Any] | None:
+    try:
+        content = read_json(path)
+    except (OSError, InputError):
+        return None
+    return content if isinstance(content, dict) and content.get("id") == path.stem else None
 
 
 def state(name: str, root: str | Path | None = None) -> str:

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from benchbench.core.errors import InputError, MissingError, UsageError
+from benchbench.core.errors import DamagedError, InputError, MissingError, UsageError
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
@@ -120,7 +120,9 @@ class Store:
         if self._handle is not None and self._process == os.getpid():
             return self._handle
         if not self.path.is_file():
-            raise MissingError(f"there is no data set file '{self.path}'", hint="bench list")
+            raise MissingError(
+                f"there is no data set file '{self.path}'", hint=prepare_command(self.path.stem)
+            )
         try:
             file = h5py.File(self.path, "r")
             schema = int(file.attrs.get("schema", 0))
@@ -134,8 +136,8 @@ class Store:
         self._handle, self._process = file, os.getpid()
         return file
 
-    def _damaged(self, why: object) -> InputError:
-        return InputError(
+    def _damaged(self, why: object) -> DamagedError:
+        return DamagedError(
             f"'{self.path}' is damaged or no data set file ({why})",
             hint=remake_hint(self.path.stem),
         )

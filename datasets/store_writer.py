@@ -116,7 +116,7 @@ class StoreWriter:
 
     def _begin(self) -> None:
         note = self.partial / "plan.json"
-        same = not self._overwrite and _plan_of(note) == self._plan
+        same = not self._overwrite and _content(note) == self._plan
         if not same and self.partial.exists():
             shutil.rmtree(self.partial)
         self.partial.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ class StoreWriter:
     def finished(self) -> bool:
         """Whether the final file of this very plan is there (and was not to be overwritten).
 
-        A sidecar lost to a kill between the two renames is written again.
+        A sidecar lost to a kill between the two renames, or broken, is written again.
         """
         if self._overwrite or not self.path.is_file():
             return False
@@ -143,10 +143,16 @@ class StoreWriter:
                 facts = _facts(file, info, self.path)
         except (OSError, RuntimeError, KeyError, ValueError):
             return False
-        if not self.sidecar.is_file():
+        if _content(self.sidecar) != facts:
             write_json(self.sidecar, facts)
         shutil.rmtree(self.partial, ignore_errors=True)
         return True
+
+    def sidecar_is_right(self) -> bool:
+        """Whether the sidecar says what the file does; looks without the lock."""
+        with h5py.File(self.path, "r") as file:
+            info = json.loads(read_attribute(file, "info"))
+            return bool(_content(self.sidecar) == _facts(file, info, self.path))
 
     # -- shards -----------------------------------------------------------------------------
 
@@ -435,7 +441,7 @@ def _runs(places: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
     return runs
 
 
-def _plan_of(note: Path) -> Any:
+def _content(note: Path) -> Any:
     try:
         return read_json(note)
     except (OSError, InputError):

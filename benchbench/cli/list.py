@@ -100,12 +100,19 @@ def _baselines(_root: Path) -> list[dict[str, Any]]:
             {
                 "kind": "baseline",
                 "name": spec.id,
-                "state": "weights ready" if spec.trainer else "nothing to train",
+                "state": _weights_state(spec.id) if spec.trainer else "nothing to train",
                 "size": "",
                 **{key: value for key, value in plain.items() if key != "id"},
             }
         )
     return records
+
+
+def _weights_state(baseline: str) -> str:
+    import benchbench.baselines
+
+    folder = Path(str(benchbench.baselines.__file__)).parent / baseline / "weights"
+    return "weights ready" if any(folder.glob("*.safetensors")) else "no weights"
 
 
 def _protocols(_root: Path) -> list[dict[str, Any]]:

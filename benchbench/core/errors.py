@@ -58,6 +58,10 @@ class InputError(BenchError):
     """A file from outside is broken, hostile or not what its name says."""
 
 
+class DamagedError(InputError):
+    """A file that this program wrote whole has been damaged since; nothing may be made of it."""
+
+
 class ShapeError(BenchError, ValueError):
     """An argument of a kernel has the wrong shape, type or device.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchbench import __version__
+from benchbench.core.errors import DamagedError
 from benchbench.core.files import sha256_text
 from benchbench.core.types import Prediction
 from benchbench.cuda_ops.library import KernelError
@@ -28,8 +29,9 @@ from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
 
 LOG = logging.getLogger("benchbench.run")
 
-# The machine failed, not the object: the run stops and can be resumed.
-MACHINE_ERRORS = (OSError, MemoryError)
+# The machine failed, or the data set was damaged, not the object: the run stops, nothing is stored
+# that a mended machine would not make, and the same command goes on.
+MACHINE_ERRORS = (OSError, MemoryError, DamagedError)
 
 
 @dataclass(frozen=True)

@@ -347,7 +347,7 @@ def _restore_sidecar(store: Store) -> None:
         {},
         {k: v for k, v in store.info["plan"].items() if k != "schema"},
     )
-    if not writer.sidecar.is_file():
+    if not writer.sidecar_is_right():
         with writer:
             _ = writer.finished
 

@@ -68,5 +68,8 @@ def load(
         UsageError: A checkpoint was named; there is nothing to load.
     """
     if checkpoint is not None:
-        raise UsageError(f"'gt' has no weights, so '{checkpoint}' cannot be loaded")
+        raise UsageError(
+            f"'gt' has no weights, so '{checkpoint}' cannot be loaded",
+            hint="leave --checkpoint out",
+        )
     return TruthBaseline(parameters)

@@ -25,6 +25,7 @@ FORMAT = "benchbench-kato-1"
 SHIPPED = "shapes13"
 # Twenty times the published network; a file that asks for more is no checkpoint of this method.
 MAX_BYTES = 2 << 30
+_HINT = "fetch or train the file again; without --checkpoint the shipped weights are used"
 _MAX_HEADER = 4096
 _FLOATS = ("float16", "float32", "float64")
 Tensors = dict[str, NDArray[np.float32]]
@@ -74,7 +75,7 @@ def read_checkpoint(path: str | Path) -> tuple[Widths, Tensors]:
         raise _other_architecture(path, {key: value.shape for key, value in tensors.items()})
     for key, value in tensors.items():
         if not np.isfinite(value).all():
-            raise InputError(f"checkpoint '{path}': tensor {key} holds NaN or infinity")
+            raise InputError(f"checkpoint '{path}': tensor {key} holds NaN or infinity", _HINT)
     return widths, tensors
 
 
@@ -115,7 +116,9 @@ def _read_safetensors(path: Path) -> Tensors:
                 raise _other_architecture(path, shapes)
             odd = [key for key, kind in kinds.items() if kind not in ("F16", "F32", "F64")]
             if odd:
-                raise InputError(f"checkpoint '{path}': {odd[0]} is {kinds[odd[0]]}, no float")
+                raise InputError(
+                    f"checkpoint '{path}': {odd[0]} is {kinds[odd[0]]}, no float", _HINT
+                )
             return {key: file.get_tensor(key).astype(np.float32) for key in sorted(shapes)}
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, InputError):
@@ -133,7 +136,8 @@ def _read_npz(path: Path) -> Tensors:
             if len(entries) > 256 or sum(e.file_size for e in entries) > MAX_BYTES:
                 raise InputError(
                     f"checkpoint '{path}' unpacks to {sum(e.file_size for e in entries)} bytes "
-                    f"in {len(entries)} arrays; refused"
+                    f"in {len(entries)} arrays; refused",
+                    hint=_HINT,
                 )
             headers = {}
             for entry in entries:
@@ -150,12 +154,12 @@ def _read_npz(path: Path) -> Tensors:
                     count = math.prod(shape)
                     data = file.read(count * kind.itemsize)
                 if len(data) != count * kind.itemsize:
-                    raise InputError(f"checkpoint '{path}': array {key} is cut short")
+                    raise InputError(f"checkpoint '{path}': array {key} is cut short", _HINT)
                 array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
                 tensors[key] = np.ascontiguousarray(array, np.float32)
             return tensors
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise InputError(f"checkpoint '{path}' is a broken npz file: {error}") from error
+        raise InputError(f"checkpoint '{path}' is a broken npz file: {error}", _HINT) from error
 
 
 def _npy_header(
@@ -169,14 +173,16 @@ def _npy_header(
         )
         shape, fortran, kind = read(file, max_header_size=_MAX_HEADER)
     except (ValueError, EOFError) as error:
-        raise InputError(f"checkpoint '{path}': '{entry.filename}' is no array: {error}") from error
+        raise InputError(
+            f"checkpoint '{path}': '{entry.filename}' is no array: {error}", _HINT
+        ) from error
     if kind.hasobject or kind.name not in _FLOATS:
         raise InputError(
             f"checkpoint '{path}': array '{entry.filename}' holds {kind.name}, not floats",
             hint="files with Python objects are never loaded",
         )
     if any(side < 0 for side in shape) or math.prod(shape) * kind.itemsize > entry.file_size:
-        raise InputError(f"checkpoint '{path}': '{entry.filename}' claims shape {shape}")
+        raise InputError(f"checkpoint '{path}': '{entry.filename}' claims shape {shape}", _HINT)
     return tuple(int(side) for side in shape), bool(fortran), kind
 
 

@@ -182,5 +182,8 @@ def load(
         UsageError: A checkpoint was named; there is nothing to load.
     """
     if checkpoint is not None:
-        raise UsageError(f"'mean' has no weights, so '{checkpoint}' cannot be loaded")
+        raise UsageError(
+            f"'mean' has no weights, so '{checkpoint}' cannot be loaded",
+            hint="leave --checkpoint out",
+        )
     return MeanBaseline(parameters)

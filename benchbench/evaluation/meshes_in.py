@@ -91,7 +91,8 @@ def _read_mesh(path: Path, suffix: str) -> Prediction:
     with np.errstate(over="ignore"):
         floats = vertices.astype(np.float32)
     if isinstance(loaded, trimesh.PointCloud):
-        return Points(floats)
+        # An .obj or .off that lost its faces is an empty mesh, not a method of another kind.
+        return Points(floats) if suffix == ".ply" else Mesh(floats, np.zeros((0, 3), np.int32))
     faces = np.asarray(loaded.faces).reshape(-1, 3)
     if faces.size and (faces.max() > np.iinfo(np.int32).max or faces.min() < 0):
         raise InputError(f"'{path}' has a face index {faces.max()} or {faces.min()}")

@@ -152,7 +152,10 @@ def _check_known(store: Store, object_id: str, view: int, where: str) -> None:
         ) from error
     most = max((store.view_count(row, r) for r in store.renderings), default=0)
     if view >= most or view < -1:
-        raise CheckError(f"'{where}': object '{object_id}' has {most} views, no view {view}")
+        raise CheckError(
+            f"'{where}': object '{object_id}' has {most} views, no view {view}",
+            hint=f"views count from 0 to {most - 1}",
+        )
 
 
 def select(

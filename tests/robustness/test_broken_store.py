@@ -1,4 +1,4 @@
-"""A prepared data set that was damaged: every command says so, and the command it names mends it."""
+"""A prepared data set that was damaged: every command says so, and names the one that mends it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchbench.core.errors import CheckError, MissingError, UsageError
+from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
 from benchbench.core.files import FileLock, explain_disk, read_json, write_json
 
 LOG = logging.getLogger("benchbench.run")
@@ -100,13 +100,21 @@ class RunFolder:
 
         Raises:
             MissingError: This is no run folder.
+            InputError: The configuration is damaged.
         """
         if not self.config.is_file():
             raise MissingError(
                 f"'{self.path}' is no run folder: it has no config.json",
                 hint="bench run --baseline kato --split test",
             )
-        content: dict[str, Any] = read_json(self.config)
+        hint = "type the 'bench run' again that made it, with --overwrite"
+        try:
+            content = read_json(self.config)
+        except InputError as error:
+            raise InputError(str(error), hint) from error
+        wanted = {"hash", "baseline", "dataset", "selection", "settings"}
+        if not isinstance(content, dict) or not wanted <= set(content):
+            raise InputError(f"'{self.config}' is no configuration of a run", hint)
         return content
 
     def begin(self, config: dict[str, Any]) -> None:
@@ -116,8 +124,8 @@ class RunFolder:
             CheckError: Another configuration with the same eight digits lives there.
         """
         if self.config.is_file():
-            found = read_json(self.config)
-            if found.get("hash") != config["hash"]:
+            found = self.read_config()
+            if found["hash"] != config["hash"]:
                 raise CheckError(
                     f"'{self.path}' holds another run ({found.get('hash')}), not {config['hash']}",
                     hint="name another folder with --out DIR, or start anew with --overwrite",
@@ -127,10 +135,13 @@ class RunFolder:
         write_json(self.config, config)
 
     def scored(self) -> list[str]:
-        """Protocols of the result that is there, if one is."""
+        """Protocols of the result that is there; of a damaged one, those that left score files."""
         if not self.result.is_file():
             return []
-        return list(read_json(self.result)["protocols"])
+        try:
+            return list(read_json(self.result)["protocols"])
+        except (InputError, KeyError, TypeError):
+            return sorted(place.name for place in (self.path / "scores").glob("*"))
 
     def clear(self) -> None:
         """Removes what a run has made; the log stays."""

@@ -246,9 +246,15 @@ def read_result(path: Path) -> dict[str, Any]:
         InputError: It is none.
     """
     file = path / "result.json" if path.is_dir() else path
-    content = read_json(file)
+    hint = "name the result.json of a run: bench score RUN --expect RESULT"
+    try:
+        content = read_json(file)
+    except InputError as error:
+        raise InputError(str(error), hint) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise InputError(f"'{file}' is no result file")
+        raise InputError(f"'{file}' is no result file", hint)
+    if not {"protocols", "dataset", "selection"} <= set(content):
+        raise InputError(f"'{file}' lacks what a result holds", hint)
     return content
 
 

@@ -114,7 +114,7 @@ def predict(plan: Plan, rank: Rank, protocols: Sequence[str] = (), quiet: bool =
 
 
 def _usable(plan: Plan, k: int) -> bool:
-    """True if shard k is there and holds the items of this plan; a damaged one is made again."""
+    """True if shard k is there, whole, and of this plan; a damaged one is made again."""
     path = plan.folder.prediction_shard(k)
     if not path.is_file():
         return False
@@ -122,6 +122,8 @@ def _usable(plan: Plan, k: int) -> bool:
     keys = [(plan.store.object_ids[row], view) for row, view in plan.items[first:after]]
     try:
         with Shard(path) as shard:
+            for n in range(len(shard)):
+                shard.item(n)  # its checksum is looked at
             return shard.keys == keys
     except InputError as error:
         LOG.warning("shard %d is made again: %s", k, error)

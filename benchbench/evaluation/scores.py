@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from benchbench.core.errors import CheckError, InputError
-from benchbench.core.files import atomic_path
+from benchbench.core.files import atomic_path, sha256_text
 
 COLUMNS = ("protocol", "object", "view", "metric", "value", "status")
 
@@ -41,33 +43,44 @@ def write_scores(path: str | Path, scores: Iterable[Score], note: str = "") -> N
     Args:
         path: The file.
         scores: Lines, in order.
-        note: A first line "# note", for shards that must be recognised again; "" for none.
+        note: For shards that must be recognised again; it becomes a first line "# note body=...",
+            the latter the sha256 of all that follows. "" for none.
 
     Raises:
         CheckError: A value is NaN or infinite; nothing is written.
     """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        if note:
-            file.write(f"# {note}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for s in scores:
-            if not math.isfinite(s.value):
-                raise CheckError(
-                    f"{s.protocol} gave {s.metric} = {s.value} for '{s.object_id}' view {s.view}"
-                )
-            row = (s.protocol, s.object_id, s.view, s.metric, repr(float(s.value)), s.status)
-            writer.writerow(row)
+        if note:  # a shard: small enough to be hashed before it is written
+            body = io.StringIO()
+            _write_lines(body, scores)
+            file.write(f"# {note} body={sha256_text(body.getvalue())}\n{body.getvalue()}")
+        else:
+            _write_lines(file, scores)
+
+
+def _write_lines(file: TextIO, scores: Iterable[Score]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for s in scores:
+        if not math.isfinite(s.value):
+            raise CheckError(
+                f"{s.protocol} gave {s.metric} = {s.value} for '{s.object_id}' view {s.view}"
+            )
+        row = (s.protocol, s.object_id, s.view, s.metric, repr(float(s.value)), s.status)
+        writer.writerow(row)
 
 
 def read_note(path: str | Path) -> str | None:
-    """The note of a score file; None if there is no such file, "" if it has none."""
+    """The note of a score file; None if there is no such file, "" if it has none or is damaged."""
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            first = file.readline()
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            first, body = file.readline(), file.read()
     except FileNotFoundError:
         return None
-    return first[2:].rstrip("\n") if first.startswith("# ") else ""
+    except UnicodeDecodeError:
+        return ""
+    note, mark, digest = first.rstrip("\n").removeprefix("# ").rpartition(" body=")
+    return note if mark and digest == sha256_text(body) else ""
 
 
 def read_scores(path: str | Path) -> Iterator[Score]:

@@ -175,17 +175,23 @@ def _read_if_result(file: Path) -> Result | None:
 
 
 def _read(file: Path, named: bool) -> Result:
-    content = read_json(file)
+    again = f"bench score '{file.parent}', which writes it again, or leave that folder out"
+    try:
+        content = read_json(file)
+    except InputError as error:
+        raise InputError(str(error), hint=again) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise InputError(f"'{file}' is no result file", hint=_HINT)
+        raise InputError(f"'{file}' is no result file", hint=again)
     if content.get("schema") != 1:
-        raise InputError(f"'{file}' has schema {content.get('schema')}, this version reads 1")
+        raise InputError(
+            f"'{file}' has schema {content.get('schema')}, this version reads 1", hint=again
+        )
     result = Result(file, content, named)
     try:
         hash(result.where)
         _ = (result.baseline, result.views, content["protocols"].items(), content["complete"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"'{file}' lacks what a result holds ({error})") from error
+        raise InputError(f"'{file}' lacks what a result holds ({error})", hint=again) from error
     return result
 
 

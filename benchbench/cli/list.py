@@ -167,21 +167,26 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def _describe(record: dict[str, Any], indent: str = "") -> str:
-    """A record as `key: value` lines; nested ones are indented, absent facts say unknown."""
+def _describe(record: dict[str, Any], indent: str = "", absent: str = "unknown") -> str:
+    """A record as `key: value` lines; nested ones are indented.
+
+    A fact that nobody published is "unknown"; a baseline without a trainer has "none".
+    """
+    if record.get("kind") == "baseline":
+        absent = "none"
     lines = []
     for key, value in record.items():
         if value in ("", [], {}):
             continue
         if isinstance(value, dict):
-            lines += [f"{indent}{key}:", _describe(value, indent + "  ")]
+            lines += [f"{indent}{key}:", _describe(value, indent + "  ", absent)]
         elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
             for item in value:
-                lines += [f"{indent}{key}:", _describe(item, indent + "  ")]
+                lines += [f"{indent}{key}:", _describe(item, indent + "  ", absent)]
         elif isinstance(value, list):
             lines.append(f"{indent}{key}: {', '.join(str(item) for item in value)}")
         else:
-            shown = "unknown" if value is None else str(value).replace("\n", f"\n{indent}  ")
+            shown = absent if value is None else str(value).replace("\n", f"\n{indent}  ")
             lines.append(f"{indent}{key}: {shown}")
     return "\n".join(lines)
 

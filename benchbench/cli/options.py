@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from benchbench.core.errors import BenchError
+from benchbench.core.errors import BenchError, MissingError
 from benchbench.core.paths import data_root
 
 # The verb's context is gone when its error reaches the group; `meta` is shared by both.
@@ -149,6 +150,15 @@ class BenchGroup(click.Group):
         except Exception as error:
             if _wants_traceback(ctx):
                 raise
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise ShownError(
+                    MissingError(
+                        "no space left where the output goes",
+                        hint="free some space and type the same command again",
+                    )
+                ) from error
             text = str(error).strip().splitlines()
             reason = text[0] if text else "no message"
             raise ShownError(

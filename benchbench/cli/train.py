@@ -32,6 +32,7 @@ Examples:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the recipe."
 )
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N training objects.")
 @click.option("--dry-run/--no-dry-run", default=False, help="Show the settings, do nothing.")
 @common_options
 def train(
@@ -42,6 +43,7 @@ def train(
     seed: int | None,
     device: str,
     settings: tuple[str, ...],
+    limit: int | None,
     dry_run: bool,
 ) -> None:
     """Train a baseline; resumable, and the test split is never touched."""
@@ -65,7 +67,9 @@ def train(
     options: Any = apply_settings(options_class(), words)
     store = open_dataset(dataset, common.root)
     recipe = dataclasses.asdict(options)
-    digest = sha256_text(f"{store.identity} {store.split_name} {sorted(recipe.items())}")[:8]
+    digest = sha256_text(f"{store.identity} {store.split_name} {sorted(recipe.items())} {limit}")[
+        :8
+    ]
     folder = out or Path("checkpoints") / f"{baseline}-{store.id}-{digest}"
     plan = {
         "baseline": baseline,
@@ -74,6 +78,7 @@ def train(
         "split": store.split_name,
         "out": str(folder),
         "settings": recipe,
+        "limit": limit,
         "arguments": settings_with_source(),
     }
     if dry_run:
@@ -81,13 +86,16 @@ def train(
         return
     common.say(f"training {baseline} on {store.id} (train split only) into {folder}")
     path = _imported(importlib, spec.trainer)(
-        store, folder, options, device=device, quiet=common.quiet
+        store, folder, options, device=device, limit=limit, quiet=common.quiet
     )
     if common.json:
         answer_json({**plan, "checkpoint": str(path)})
     else:
         click.echo(str(path))
-    common.say(f"next: bench run --baseline {baseline} --checkpoint {path} --split test")
+    common.say(
+        f"next: bench run --baseline {baseline} --dataset {store.id} --split test "
+        f"--checkpoint {path}"
+    )
 
 
 def _imported(importlib: Any, reference: str) -> Any:

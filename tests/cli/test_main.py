@@ -201,3 +201,10 @@ def test_a_proposed_command_keeps_the_root_that_was_typed(tmp_path: Path) -> Non
     assert hint == f"hint: bench prepare shapes13 --root '{tmp_path}/my data'"
     result = CliRunner().invoke(cli, list(line), env={"BENCH_HOME": str(tmp_path)})
     assert result.stderr.splitlines()[-1] == "hint: bench prepare shapes13"
+
+
+def test_full_output_is_explained(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m benchbench list --root {tmp_path} > /dev/full"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[0] == "error: no space left where the output goes"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchbench.core.environment import git_commit, versions
+from benchbench.core.errors import CheckError
 from benchbench.core.files import sha256_file, sha256_text, write_json
 from benchbench.evaluation.aggregate import object_means, summarize
 from benchbench.evaluation.folder import RunFolder
@@ -16,6 +17,7 @@ from benchbench.protocols.registry import get_protocol
 
 SCHEMA = 1
 KIND = "benchbench result"
+_AGAIN = "type the 'bench run' or 'bench score' again that made it; it makes what is absent"
 
 
 def predictions_summary(folder: RunFolder, shards: int) -> dict[str, Any]:
@@ -55,16 +57,59 @@ def _all_scores(folder: RunFolder, protocols: list[str], shards: int) -> Iterato
             yield from read_scores(folder.score_shard(protocol, k))
 
 
+def prediction_keys(folder: RunFolder, shards: int, items: int) -> list[tuple[str, int]]:
+    """(object id, view) of every stored prediction.
+
+    Raises:
+        CheckError: They are not `items` different ones: a mean over them would be of another
+            selection than the result says.
+    """
+    keys: list[tuple[str, int]] = []
+    for k in range(shards):
+        with Shard(folder.prediction_shard(k)) as shard:
+            keys += shard.keys
+    if len(keys) != items or len(set(keys)) != items:
+        raise CheckError(
+            f"'{folder.predictions}' holds {len(set(keys))} of {items} predictions", hint=_AGAIN
+        )
+    return keys
+
+
 def protocol_summary(
-    folder: RunFolder, protocol: str, shards: int, classes: list[list[str]]
+    folder: RunFolder,
+    protocol: str,
+    shards: int,
+    classes: list[list[str]],
+    keys: list[tuple[str, int]],
 ) -> dict[str, Any]:
-    """The numbers of one protocol, with counts of what failed."""
+    """The numbers of one protocol, with counts of what failed.
+
+    Args:
+        folder: The run.
+        protocol: Id.
+        shards: Their number.
+        classes: [synset, name] of the data set.
+        keys: Of all predictions; those that the protocol looks at must all have every score.
+
+    Raises:
+        CheckError: Scores are absent or too many: nothing is averaged over a part.
+    """
     spec = get_protocol(protocol)
     values: dict[str, list[tuple[str, float]]] = {m.name: [] for m in spec.metrics}
     statuses: dict[tuple[str, int], str] = {}
+    lines = Counter[tuple[str, int, str]]()
     for score in _all_scores(folder, [protocol], shards):
-        values[score.metric].append((score.object_id, score.value))
+        lines[score.object_id, score.view, score.metric] += 1
+        values.setdefault(score.metric, []).append((score.object_id, score.value))
         statuses[(score.object_id, score.view)] = score.status
+    wanted = Counter((*key, m.name) for key in keys if spec.looks_at(key[1]) for m in spec.metrics)
+    if lines != wanted:
+        object_id, view, metric = next(iter((wanted - lines) or (lines - wanted)))
+        raise CheckError(
+            f"the scores of {protocol} in '{folder.path}' are not those of its predictions "
+            f"({lines.total()} instead of {wanted.total()}; '{object_id}' view {view} {metric})",
+            hint=_AGAIN,
+        )
     counts = Counter(statuses.values())
     summary = summarize(
         {name: object_means(pairs) for name, pairs in values.items()},
@@ -103,9 +148,13 @@ def finish(
         shards: Their number.
         weights: Hash of the checkpoint, or None.
         grids: Kind of voxel grid that stood for the truth, by protocol.
+
+    Raises:
+        CheckError: Predictions or scores of the selection are absent.
     """
     classes = config["dataset"]["classes"]
-    found = {p: protocol_summary(folder, p, shards, classes) for p in protocols}
+    keys = prediction_keys(folder, shards, config["selection"]["items"])
+    found = {p: protocol_summary(folder, p, shards, classes, keys) for p in protocols}
     for name, summary in found.items():
         summary["truth_grid"] = grids.get(name)
     if protocols:

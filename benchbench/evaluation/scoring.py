@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from benchbench import __version__
-from benchbench.core.errors import DamagedError
+from benchbench.core.errors import DamagedError, InputError
 from benchbench.core.files import sha256_text
 from benchbench.core.types import Prediction
 from benchbench.cuda_ops.library import KernelError
 from benchbench.datasets.store import Store
 from benchbench.evaluation.predictions import OK, Item, Shard
-from benchbench.evaluation.scores import Score, read_note, write_scores
+from benchbench.evaluation.scores import Score, read_note, read_scores, write_scores
 from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
 from benchbench.protocols.registry import load_scorer
 from benchbench.protocols.specs import ProtocolSpec
@@ -67,9 +67,26 @@ class ScoringJob:
         text = f"{__version__}\n{self.fingerprint}\n{content}\n{threshold!r}"
         return "key=" + sha256_text(text)
 
-    def takes(self, view: int) -> bool:
-        """True if the protocol looks at this view."""
-        return self.spec.views != "first" or view <= 0
+    def has_scored(self, shard: Shard, target: Path) -> bool:
+        """True if `target` holds the scores of this very shard, every item and metric of it.
+
+        Args:
+            shard: The predictions.
+            target: The CSV, possibly absent, of an earlier version, cut or edited.
+        """
+        if read_note(target) != self.shard_note(shard.content, shard.threshold):
+            return False
+        wanted = [
+            (self.spec.id, object_id, view, metric.name)
+            for object_id, view in shard.keys
+            if self.spec.looks_at(view)
+            for metric in self.spec.metrics
+        ]
+        try:
+            found = [(s.protocol, s.object_id, s.view, s.metric) for s in read_scores(target)]
+        except InputError:
+            return False
+        return found == wanted
 
 
 def score_item(
@@ -150,21 +167,20 @@ def score_shard(
     Returns:
         Number of items scored now; 0 if the file was there.
     """
-    note = job.shard_note(shard.content, shard.threshold)
-    if read_note(target) == note:
+    if job.has_scored(shard, target):
         return 0
     scorer = load_scorer(job.spec)
     settings = job.settings(shard.threshold)
     scores: list[Score] = []
     count = 0
     for n, (object_id, view) in enumerate(shard.keys):
-        if not job.takes(view):
+        if not job.spec.looks_at(view):
             continue
         truth = truths[store.index_of(object_id)]
         scores += score_item(job.spec, scorer, shard.item(n), truth, settings)
         count += 1
         tick(1)
-    write_scores(target, scores, note)
+    write_scores(target, scores, job.shard_note(shard.content, shard.threshold))
     return count
 
 

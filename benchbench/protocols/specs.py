@@ -108,6 +108,17 @@ class ProtocolSpec:
                 return metric
         raise KeyError(name)
 
+    def looks_at(self, view: int) -> bool:
+        """True if predictions of this view are scored; view -1 stands for no view at all.
+
+        Example:
+            >>> from benchbench.protocols.registry import get_protocol
+            >>> first = get_protocol("dibr-chamfer-v1")
+            >>> [first.looks_at(view) for view in (-1, 0, 1)]
+            [True, True, False]
+        """
+        return self.views != "first" or view <= 0
+
     def record(self) -> dict[str, Any]:
         """Everything as plain data, for JSON.
 

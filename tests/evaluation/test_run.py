@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from benchbench.core.errors import MissingError, UsageError
+from benchbench.core.errors import CheckError, MissingError, UsageError
 from benchbench.evaluation import plan as planning
 from benchbench.evaluation.folder import Rank
 from benchbench.evaluation.plan import cut_shards, plan_run
+from benchbench.evaluation.result import finish
 from benchbench.evaluation.run import execute, predict, run
-from benchbench.evaluation.scores import read_scores
+from benchbench.evaluation.scores import read_note, read_scores, write_scores
 
 FILES = ("result.json", "scores.csv", "config.json")
 
@@ -460,8 +462,6 @@ def test_choice_of_the_data_set(
 def test_another_run_in_the_folder_is_refused(
     stubs: ModuleType, tiny_root: Path, tmp_path: Path
 ) -> None:
-    from benchbench.core.errors import CheckError
-
     stubs.STUBS["stub"] = stubs.Stub()
     plan = plan_run(stubs.request(tiny_root, tmp_path))
     execute(plan, quiet=True)
@@ -482,3 +482,40 @@ def test_rank_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "x")
     with pytest.raises(UsageError, match="integers"):
         Rank.from_environment()
+
+
+def test_a_short_score_shard_is_scored_again(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None
+) -> None:
+    """A file of the right inputs that holds fewer lines must not shrink the denominator."""
+    stubs.STUBS["stub"] = stubs.Stub()
+    request = stubs.request(tiny_root, tmp_path, protocols=("bench-iou-v1", "bench-surface-v1"))
+    whole = run(request, quiet=True)
+    folder = next(tmp_path.glob("*/stub-*"))
+    before = contents(folder)
+    for name, keep in (("bench-iou-v1", slice(0, -2)), ("bench-surface-v1", slice(1, None))):
+        shard = folder / "scores" / name / "shard-0001.csv"
+        write_scores(shard, list(read_scores(shard))[keep], str(read_note(shard)))
+    assert run(request, quiet=True) == whole
+    assert contents(folder) == before
+
+
+def test_nothing_is_averaged_over_a_part(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None
+) -> None:
+    """Merging checks the items once more, whatever was said of the shards before."""
+    stubs.STUBS["stub"] = stubs.Stub()
+    plan = plan_run(stubs.request(tiny_root, tmp_path))
+    execute(plan, quiet=True)
+    arguments = (["bench-iou-v1"], len(plan.shards), None, {})
+    finish(plan.folder, plan.config, *arguments)
+    shard = plan.folder.score_shard("bench-iou-v1", 1)
+    lines = list(read_scores(shard))
+    for wrong in (lines[:-1], [*lines, lines[0]], [replace(lines[0], view=7), *lines[1:]]):
+        write_scores(shard, wrong, "note")
+        with pytest.raises(CheckError, match="not those of its predictions") as caught:
+            finish(plan.folder, plan.config, *arguments)
+        assert "bench score" in str(caught.value.hint)
+    write_scores(shard, lines, "note")
+    with pytest.raises(CheckError, match="32 of 36 predictions"):
+        finish(plan.folder, plan.config, ["bench-iou-v1"], len(plan.shards) - 1, None, {})

@@ -53,7 +53,15 @@ class Pool {
     bool asleep;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      for (; helpers_ < threads - 1; ++helpers_) std::thread([this] { help(); }).detach();
+      for (; helpers_ < threads - 1; ++helpers_) {
+        // A system out of threads or memory throws, and no exception may cross the C boundary:
+        // whoever is there does the work.
+        try {
+          std::thread([this] { help(); }).detach();
+        } catch (...) {
+          break;
+        }
+      }
       call_ = call;
       context_ = context;
       count_ = count;

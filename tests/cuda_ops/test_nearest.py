@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -364,6 +365,45 @@ def test_meta_shapes_and_registration() -> None:
     for two_ways in (False, True):
         arguments = (source.requires_grad_(), target, None, None, two_ways, 0)
         torch.library.opcheck(op, arguments, test_utils=tests)
+
+
+NO_THREADS = """
+import resource, sys
+import torch
+from benchbench.cuda_ops import chamfer_nearest, library
+torch.set_num_threads(1)
+torch.manual_seed(0)
+clouds = torch.rand(2, 1, 3000, 3)
+expected = chamfer_nearest(*clouds)
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (1 << 30)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+library.threads = lambda: 4
+for _ in range(3):
+    assert all(map(torch.equal, chamfer_nearest(*clouds), expected))
+import threading
+try:
+    threading.Thread(target=int).start()
+except RuntimeError:
+    print("no thread could be started")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_system_without_threads_to_give() -> None:
+    # Every new thread asks for a stack of 8 GB, which the limit on memory refuses.
+    def large_stacks() -> None:
+        resource.setrlimit(resource.RLIMIT_STACK, (1 << 33, 1 << 33))
+
+    done = subprocess.run(
+        [sys.executable, "-c", NO_THREADS],
+        capture_output=True,
+        text=True,
+        preexec_fn=large_stacks,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "no thread could be started\n"
 
 
 OK = torch.zeros(2, 4, 3)

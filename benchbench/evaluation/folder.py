@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,11 +184,35 @@ class RunFolder:
             LOG.removeHandler(handler)
             handler.close()
 
-    def wait_for(self, paths: list[Path], what: str) -> None:
-        """Waits for files of other ranks; torchrun ends this process if one of them dies."""
+    def wait_for(
+        self, paths: list[Path], what: str, ready: Callable[[int], bool] | None = None
+    ) -> None:
+        """Waits for files of other ranks; torchrun ends this process if one of them dies.
+
+        Args:
+            paths: The files.
+            what: Their name in the log.
+            ready: Says whether file n, which is there, is the wanted one and not one that an
+                earlier command left; asked again only when the file has changed.
+        """
+        left = dict(enumerate(paths))
+        refused: dict[int, tuple[int, int, int]] = {}
         said = False
-        while missing := [p for p in paths if not p.is_file()]:
-            if not said:
-                LOG.info("waiting for %d %s of other ranks", len(missing), what)
-                said = True
-            time.sleep(0.2)
+        while left:
+            for n, path in list(left.items()):
+                try:
+                    state = path.stat()
+                except FileNotFoundError:
+                    continue
+                version = (state.st_ino, state.st_mtime_ns, state.st_size)
+                if refused.get(n) == version:
+                    continue
+                if ready is None or ready(n):
+                    del left[n]
+                else:
+                    refused[n] = version
+            if left:
+                if not said:
+                    LOG.info("waiting for %d %s of other ranks", len(left), what)
+                    said = True
+                time.sleep(0.2)

@@ -173,6 +173,27 @@ def score(
     return {job.spec.id: job.grid for job in jobs}
 
 
+def wait_for_scores(
+    folder: RunFolder, store: Store, protocols: Sequence[str], others: Sequence[int]
+) -> None:
+    """Waits until other ranks have scored the shards that are there now, not earlier ones.
+
+    Args:
+        folder: The run; its predictions are complete.
+        store: The data set.
+        protocols: Ids.
+        others: Shards that this rank does not take.
+    """
+    for name in protocols:
+        job = ScoringJob.on(get_protocol(name), store)
+
+        def ready(n: int, job: ScoringJob = job) -> bool:
+            with Shard(folder.prediction_shard(others[n])) as shard:
+                return job.has_scored(shard, folder.score_shard(job.spec.id, others[n]))
+
+        folder.wait_for([folder.score_shard(name, k) for k in others], "score shards", ready)
+
+
 def execute(
     plan: Plan,
     *,
@@ -214,9 +235,10 @@ def execute(
         grids = score(folder, plan.store, protocols, shards, rank, quiet)
         if rank.index != 0:
             return None
-        folder.wait_for([folder.prediction_shard(k) for k in range(shards)], "shards")
-        for name in protocols:
-            folder.wait_for([folder.score_shard(name, k) for k in range(shards)], "score shards")
+        others = [k for k in range(shards) if not rank.takes(k)]
+        paths = [folder.prediction_shard(k) for k in others]
+        folder.wait_for(paths, "shards", lambda n: _usable(plan, others[n]))
+        wait_for_scores(folder, plan.store, protocols, others)
         weights = plan.config["baseline"]["checkpoint"]
         result = finish(folder, plan.config, protocols, shards, weights, grids)
         LOG.info("finished, complete: %s", result["complete"])

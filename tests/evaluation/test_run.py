@@ -15,7 +15,7 @@ import torch
 
 from benchbench.core.errors import CheckError, MissingError, UsageError
 from benchbench.evaluation import plan as planning
-from benchbench.evaluation.folder import Rank
+from benchbench.evaluation.folder import Rank, RunFolder
 from benchbench.evaluation.plan import cut_shards, plan_run
 from benchbench.evaluation.result import finish
 from benchbench.evaluation.run import execute, predict, run
@@ -519,3 +519,34 @@ def test_nothing_is_averaged_over_a_part(
     write_scores(shard, lines, "note")
     with pytest.raises(CheckError, match="32 of 36 predictions"):
         finish(plan.folder, plan.config, ["bench-iou-v1"], len(plan.shards) - 1, None, {})
+
+
+@pytest.mark.parametrize("what", ["predictions", "scores"])
+def test_rank_0_does_not_merge_what_an_earlier_command_left(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None,
+    monkeypatch: pytest.MonkeyPatch, what: str,
+) -> None:  # fmt: skip
+    """Rank 1 has not yet replaced its stale shard when rank 0 is done: rank 0 waits for it."""
+    stubs.STUBS["stub"] = stubs.Stub()
+    request = stubs.request(tiny_root, tmp_path)
+    whole = run(request, quiet=True)
+    folder = RunFolder(next(tmp_path.glob("*/stub-*")))
+    before = contents(folder.path)
+    if what == "predictions":  # shard 1 holds the items of shard 3
+        shutil.copy(folder.prediction_shard(3), folder.prediction_shard(1))
+    else:  # the scores of another version of the program
+        scores = list(read_scores(folder.score_shard("bench-iou-v1", 1)))
+        stale = [replace(score, value=0.0) for score in scores]
+        write_scores(folder.score_shard("bench-iou-v1", 1), stale, "key=other")
+    asked: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) == 3:
+            run(request, rank=Rank(1, 2), quiet=True)
+        assert len(asked) < 6
+
+    monkeypatch.setattr("benchbench.evaluation.folder.time.sleep", sleep)
+    assert run(request, rank=Rank(0, 2), quiet=True) == whole
+    assert len(asked) == 3
+    assert contents(folder.path) == before

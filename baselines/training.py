@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,12 @@ class Plan:
 
 
 def run_training(
-    task: Task, plan: Plan, out: Path, label: str, quiet: bool = False
+    task: Task,
+    plan: Plan,
+    out: Path,
+    label: str,
+    quiet: bool = False,
+    finish: Callable[[list[dict[str, float]]], None] | None = None,
 ) -> list[dict[str, float]]:
     """Trains to the end, from the newest checkpoint in `out` if there is one.
 
@@ -79,6 +84,8 @@ def run_training(
         out: Folder of this run.
         label: For the progress line.
         quiet: No progress.
+        finish: Called with the history when all steps are done, still under the folder's lock:
+            the place to write what the run was for.
 
     Returns:
         The history: one entry per `log_every` steps and per validation.
@@ -92,8 +99,9 @@ def run_training(
     for name in ("steps", "save_every", "log_every"):
         if getattr(plan, name) < 1:
             raise UsageError(f"{name} must be at least 1, not {getattr(plan, name)}")
-    out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock", f"'{out}'"), _Signals() as signals:
+        for leftover in out.glob(".*.tmp"):  # of a killed process; nobody else writes here now
+            leftover.unlink(missing_ok=True)
         done, history = _resume(task, plan, out)
         sums: dict[str, float] = {}
         # Averages restart at multiples of log_every, and so do checkpoints that are taken out of
@@ -117,6 +125,8 @@ def run_training(
                 shown = {k: f"{v:.4f}" for k, v in (history[-1] if history else {}).items()}
                 progress.update(1, **{k: v for k, v in shown.items() if k != "step"})
         signals.raise_caught()
+        if finish is not None:
+            finish(history)
     return history
 
 

@@ -74,21 +74,24 @@ def train(
     }
     key = {name: list(v) if isinstance(v, tuple) else v for name, v in key.items()}
     plan = Plan(options.steps, options.save_every, options.validate_every, _LOG_EVERY, key)
+    model = out / "model.safetensors"
+
+    def finish(history: list[dict[str, float]]) -> None:
+        write_checkpoint(model, task.network.tensors(), half=options.half)
+        record = {
+            "schema": 1,
+            "architecture": str(widths),
+            "parameters": widths.parameters,
+            "settings": key,
+            "train_split_hash": store.split_hash("train"),
+            "history": history,
+            "sha256": sha256_file(model),
+        }
+        write_json(out / "model.json", record)
+
     with deterministic():
         task = KatoTask(store, widths, options, device, limit, quiet)
-        history = run_training(task, plan, out, f"train kato on {store.id}", quiet)
-    model = out / "model.safetensors"
-    write_checkpoint(model, task.network.tensors(), half=options.half)
-    record = {
-        "schema": 1,
-        "architecture": str(widths),
-        "parameters": widths.parameters,
-        "settings": key,
-        "train_split_hash": store.split_hash("train"),
-        "history": history,
-        "sha256": sha256_file(model),
-    }
-    write_json(out / "model.json", record)
+        run_training(task, plan, out, f"train kato on {store.id}", quiet, finish)
     return model
 
 

@@ -58,6 +58,7 @@ class StoreWriter:
         plan: What decides the content (sources' hashes, seed, size, converter version). Shards and
             files of another plan are not reused.
         overwrite: Forget what is there and start anew.
+        resume_key: What more must be unchanged for shards to be reused; not kept in the file.
 
     Example:
         >>> import tempfile
@@ -88,6 +89,7 @@ class StoreWriter:
         info: Mapping[str, Any],
         plan: Mapping[str, Any],
         overwrite: bool = False,
+        resume_key: str = "",
     ) -> None:
         self.root, self.dataset = Path(root), dataset
         self.path = self.root / f"{dataset}.h5"
@@ -97,6 +99,7 @@ class StoreWriter:
         self._renderings, self._kinds = dict(renderings), dict(voxel_kinds)
         self._info = json.loads(dump(dict(info)))
         self._plan = json.loads(dump({"schema": SCHEMA, **plan}))
+        self._note = {**self._plan, "resume_key": resume_key}
         self._overwrite = overwrite
         lock = self.root / ".partial" / f"{dataset}.lock"
         self._lock = FileLock(lock, f"data set '{dataset}'")
@@ -116,14 +119,13 @@ class StoreWriter:
 
     def _begin(self) -> None:
         note = self.partial / "plan.json"
-        same = not self._overwrite and _content(note) == self._plan
-        if not same and self.partial.exists():
-            shutil.rmtree(self.partial)
-        self.partial.mkdir(parents=True, exist_ok=True)
+        if self._overwrite or _content(note) != self._note:
+            if self.partial.exists():
+                shutil.rmtree(self.partial)
+            self.partial.mkdir(parents=True)
+            write_json(note, self._note)
         for leftover in [*self.partial.glob("*.tmp"), *self.partial.glob(".*.tmp")]:
             leftover.unlink(missing_ok=True)
-        if not same:
-            write_json(note, self._plan)
 
     @property
     def finished(self) -> bool:

@@ -46,6 +46,10 @@ Array = npt.NDArray[np.uint8]
 
 CONVERTER = "shapenet 1"
 _SHARD = 64  # objects
+_SOURCES_HASH = (
+    "sha256 of the archive; of a folder, over the names and sizes of its files and the contents "
+    "of all but the pictures"
+)
 
 
 @dataclass
@@ -145,10 +149,11 @@ def _convert(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    hashes = {
+    found = {
         sources.RENDERING: sources.fingerprint(renderings),
         sources.VOXELS: sources.fingerprint(voxels),
     }
+    hashes = {name: fingerprint.content for name, fingerprint in found.items()}
     default_split = split or SPEC.splits[0]
     plan = {"converter": CONVERTER, "sources": hashes, "default_split": default_split}
     path = root / f"{SPEC.id}.h5"
@@ -170,6 +175,7 @@ def _convert(
         "axes": "x right, y up, right-handed; ShapeNetCore v1, longest side 1, centred",
         "converter": CONVERTER,
         "sources": hashes,
+        "sources_hash": _SOURCES_HASH,
         "notes": SPEC.notes,
     }
     writer = StoreWriter(
@@ -181,6 +187,7 @@ def _convert(
         info,
         plan,
         overwrite=overwrite,
+        resume_key=" ".join(fingerprint.moment for fingerprint in found.values()),
     )
     with writer:
         if writer.finished:
@@ -371,10 +378,9 @@ def _mend(root: Path, source: Path | None) -> str:
     """What to type once the sources are broken."""
     if source is None:
         return f"delete that file in '{_archives(root)}'; the same command then fetches it anew"
-    # Folders are recognised by names and sizes, so a mended file may look like the broken one.
     return (
-        "replace the broken files, then the same command, with --overwrite for mended folders: "
-        f"bench prepare {SPEC.id} --from '{source}' --overwrite"
+        "replace the broken files, then the same command: "
+        f"bench prepare {SPEC.id} --from '{source}'"
     )
 
 

@@ -24,6 +24,7 @@ VOXELS = "ShapeNetVox32"
 _SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
 _PENDING = 1 << 31  # bytes of half-seen models held in memory while an archive is read
 _MODEL_FILES = 64  # a genuine model folder has 26
+_NOT_HASHED = ".png"  # a million files of the full set; their names and sizes count
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,38 @@ def find(folder: Path, what: str) -> Path:
     )
 
 
-def fingerprint(path: Path) -> str:
-    """sha256 of an archive; of a folder, sha256 over its sorted relative paths and sizes."""
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells one source from another.
+
+    Attributes:
+        content: The hash that is stored: sha256 of an archive; of a folder, sha256 over the sorted
+            relative paths and sizes of its files and the contents of all but the pictures. Equal
+            for equal copies.
+        moment: The hash that an interrupted conversion must find again before it goes on: the
+            content's, and for a folder when each file was last written, so that a picture mended
+            meanwhile is not mixed with what was made from the broken one.
+    """
+
+    content: str
+    moment: str
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Looks at every file of a folder and reads all but its pictures; reads an archive whole."""
     if path.is_file():
-        return sha256_file(path)
-    digest = hashlib.sha256()
+        content = sha256_file(path)
+        return Fingerprint(content, content)
+    digest, times = hashlib.sha256(), hashlib.sha256()
     for file in sorted(path.rglob("*")):
-        if file.is_file() and not file.is_symlink():
-            name = file.relative_to(path).as_posix()
-            digest.update(f"{name} {file.stat().st_size}\n".encode())
-    return digest.hexdigest()
+        if not file.is_file() or file.is_symlink():
+            continue
+        name, facts = file.relative_to(path).as_posix(), file.stat()
+        body = "" if file.suffix.lower() == _NOT_HASHED else sha256_file(file)
+        digest.update(f"{name} {facts.st_size} {body}\n".encode("utf-8", "surrogateescape"))
+        times.update(f"{facts.st_mtime_ns}\n".encode())
+    times.update(digest.digest())
+    return Fingerprint(digest.hexdigest(), times.hexdigest())
 
 
 def models(

@@ -325,6 +325,50 @@ def test_resumes_within_a_set(
     assert Store(report.path).identity == prepared.identity
 
 
+def test_pictures_mended_after_an_interruption_are_not_mixed(
+    fake_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Store
+) -> None:
+    folder, ids = broken_copy(fake_folders, tmp_path)
+    picture = folder / "ShapeNetRendering" / ids[0] / "rendering" / "03.png"
+    whole = picture.read_bytes()
+    other = picture.with_name("04.png").read_bytes()
+    picture.write_bytes(other[: len(whole)].ljust(len(whole), b"\0"))
+    monkeypatch.setattr(module, "_SHARD", 2)
+    real, made = module.convert, []
+
+    def stopped(synset: str, model: str, *rest: object) -> object:
+        made.append(model)
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        return real(synset, model, *rest)
+
+    monkeypatch.setattr(module, "convert", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tmp_path / "root", source=folder, **QUIET)
+    picture.write_bytes(whole)
+    monkeypatch.setattr(module, "convert", real)
+    report = prepare(tmp_path / "root", source=folder, **QUIET)
+    assert report.failed == [] and Store(report.path).identity == prepared.identity
+
+
+def test_a_changed_byte_of_the_truth_is_noticed(fake_folders: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    folder, ids = broken_copy(fake_folders, tmp_path)
+    prepare(root, source=folder, **QUIET)
+    for name in (
+        f"ShapeNetVox32/{ids[0]}/model.binvox",
+        f"ShapeNetRendering/{ids[1]}/rendering/rendering_metadata.txt",
+    ):
+        whole = (folder / name).read_bytes()
+        times = (folder / name).stat()
+        (folder / name).write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
+        os.utime(folder / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+        with pytest.raises(UsageError, match="other files"):
+            prepare(root, source=folder, **QUIET)
+        (folder / name).write_bytes(whole)
+    assert prepare(root, source=folder, **QUIET).counts["objects"] == 12
+
+
 COMMAND = """
 import sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_fingerprint_of_a_folder(tmp_path: Path) -> None:
     for place in ("one", "two"):
         (tmp_path / place / "s" / "a").mkdir(parents=True)
         (tmp_path / place / "s" / "a" / "1").write_bytes(b"12")
-    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
-    (tmp_path / "two" / "s" / "a" / "1").write_bytes(b"123")
-    assert fingerprint(tmp_path / "one") != fingerprint(tmp_path / "two")
+    one, two = fingerprint(tmp_path / "one"), fingerprint(tmp_path / "two")
+    assert one.content == two.content
+    for other in (b"123", b"13"):  # another size; another byte in the same place and time
+        file = tmp_path / "two" / "s" / "a" / "1"
+        times = file.stat()
+        file.write_bytes(other)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        two = fingerprint(tmp_path / "two")
+        assert one.content != two.content and one.moment != two.moment
+
+
+def test_fingerprint_of_pictures(tmp_path: Path) -> None:
+    picture = tmp_path / "s" / "a" / "00.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"12")
+    before = fingerprint(tmp_path)
+    assert fingerprint(tmp_path) == before
+    picture.write_bytes(b"13")
+    os.utime(picture, ns=(0, picture.stat().st_mtime_ns + 1))
+    after = fingerprint(tmp_path)
+    assert after.content == before.content and after.moment != before.moment
+    picture.write_bytes(b"123")
+    assert fingerprint(tmp_path).content != before.content

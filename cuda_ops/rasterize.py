@@ -87,7 +87,7 @@ def _(
 
 def rasterize_silhouettes(
     faces: Tensor,
-    image_size: int = 256,
+    image_size: int | tuple[int, int] = 256,
     anti_aliasing: bool = True,
     near: float = 0.1,
     far: float = 100.0,
@@ -103,15 +103,15 @@ def rasterize_silhouettes(
 
     Args:
         faces: (B, F, 3, 3) float32 corners in normalised device coordinates and depth.
-        image_size: Side S of the square picture.
-        anti_aliasing: Draw at 2 S and take the mean of 2 x 2 pixels.
+        image_size: Side S of the square picture, or (height, width).
+        anti_aliasing: Draw twice as large and take the mean of 2 x 2 pixels.
         near: Depths at or below are not drawn.
         far: Depths at or above are not drawn.
         eps: Added to the distances of the gradient, in device units, greater than 0. The
             originals use 1e-4 here and 1e-3 in Kato's training.
 
     Returns:
-        (B, S, S) float32 in [0, 1], top row first.
+        (B, S, S) or (B, height, width) float32 in [0, 1], top row first.
 
     Raises:
         ShapeError: An argument has the wrong shape or type, or is empty.
@@ -124,30 +124,30 @@ def rasterize_silhouettes(
     name = "rasterize_silhouettes"
     _check_faces(name, faces)
     pool = 2 if anti_aliasing else 1
-    _check_side(name, "image_size", image_size, _LARGEST_SIDE // pool)
+    height, width = _sides(name, image_size, _LARGEST_SIDE // pool)
     _check_range(name, near, far)
     if not eps > 0:
         raise UsageError(f"{name}: eps must be greater than 0, got {eps}")
-    alpha, _ = _silhouettes(faces.contiguous(), image_size, pool, near, far, eps)
+    alpha, _ = _silhouettes(faces.contiguous(), height, width, pool, near, far, eps)
     return alpha
 
 
 @torch.library.custom_op("benchbench::rasterize_silhouettes", mutates_args=())
 def _silhouettes(
-    faces: Tensor, size: int, pool: int, near: float, far: float, eps: float
+    faces: Tensor, height: int, width: int, pool: int, near: float, far: float, eps: float
 ) -> tuple[Tensor, Tensor]:
     if not library.available(faces.device):
         from benchbench.cuda_ops.reference.rasterize import rasterize_silhouettes as slow
 
-        return slow(faces, size, pool, near, far)
-    alpha, index = _empty_silhouettes(faces, size, pool)
+        return slow(faces, (height, width), pool, near, far)
+    alpha, index = _empty_silhouettes(faces, height, width, pool)
     types = [_P, _I, _I, _I, _I, _I, _F, _F, _P, _P]
     arguments = [
-        library.pointer(faces), faces.shape[0], faces.shape[1], size, size, pool, near, far,
+        library.pointer(faces), faces.shape[0], faces.shape[1], height, width, pool, near, far,
         library.pointer(index), library.pointer(alpha),
     ]  # fmt: skip
     if faces.device.type == "cuda":
-        keys = _depth_keys(faces, size * pool, size * pool)
+        keys = _depth_keys(faces, height * pool, width * pool)
         types, arguments = [*types, _P], [*arguments, library.pointer(keys)]
     library.call("bench_rasterize_silhouettes", faces.device, types, *arguments)
     return alpha, index
@@ -155,9 +155,9 @@ def _silhouettes(
 
 @_silhouettes.register_fake
 def _(
-    faces: Tensor, size: int, pool: int, near: float, far: float, eps: float
+    faces: Tensor, height: int, width: int, pool: int, near: float, far: float, eps: float
 ) -> tuple[Tensor, Tensor]:
-    return _empty_silhouettes(faces, size, pool)
+    return _empty_silhouettes(faces, height, width, pool)
 
 
 @torch.library.custom_op("benchbench::rasterize_silhouettes_backward", mutates_args=())
@@ -188,7 +188,7 @@ def _(gradient: Tensor, faces: Tensor, index: Tensor, pool: int, eps: float) -> 
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    faces, _, pool, _, _, eps = inputs
+    faces, _, _, pool, _, _, eps = inputs
     _, index = output
     ctx.mark_non_differentiable(index)
     ctx.save_for_backward(faces, index)
@@ -198,17 +198,17 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 def _backward(ctx, gradient: Tensor, _: Tensor):  # type: ignore[no-untyped-def]
     faces, index = ctx.saved_tensors
     result = _silhouettes_backward(gradient.contiguous(), faces, index, ctx.pool, ctx.eps)
-    return result, None, None, None, None, None
+    return result, None, None, None, None, None, None
 
 
 _silhouettes.register_autograd(_backward, setup_context=_setup_context)
 
 
-def _empty_silhouettes(faces: Tensor, size: int, pool: int) -> tuple[Tensor, Tensor]:
-    batch, raster = faces.shape[0], size * pool
+def _empty_silhouettes(faces: Tensor, height: int, width: int, pool: int) -> tuple[Tensor, Tensor]:
+    batch = faces.shape[0]
     return (
-        faces.new_empty((batch, size, size)),
-        faces.new_empty((batch, raster, raster), dtype=torch.int32),
+        faces.new_empty((batch, height, width)),
+        faces.new_empty((batch, height * pool, width * pool), dtype=torch.int32),
     )
 
 
@@ -242,6 +242,18 @@ def _check_faces(function: str, faces: Tensor) -> None:
 def _check_side(function: str, name: str, value: int, largest: int = _LARGEST_SIDE) -> None:
     if not isinstance(value, int) or not 1 <= value <= largest:
         raise ShapeError(function, name, f"an integer from 1 to {largest}", value)
+
+
+def _sides(
+    function: str, image_size: int | tuple[int, int], largest: int = _LARGEST_SIDE
+) -> tuple[int, int]:
+    """Height and width of a picture given as one side or both."""
+    pair = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(pair) != 2:
+        raise ShapeError(function, "image_size", "an integer or (height, width)", image_size)
+    for side in pair:
+        _check_side(function, "image_size", side, largest)
+    return pair[0], pair[1]
 
 
 def _check_range(function: str, near: float, far: float) -> None:

@@ -5,9 +5,7 @@
 // same winner in whatever order the faces arrive. Backward: one warp a face, five lanes for each
 // of the six (edge, axis) pairs; the partial sums meet in a fixed order. No floating-point atomics.
 
-#include <cuda_runtime.h>
-
-#include "rasterize_scan.h"
+#include "rasterize_cuda.h"
 
 namespace bench {
 namespace raster {
@@ -15,16 +13,7 @@ namespace {
 
 typedef unsigned long long Key;
 
-constexpr int kWarp = 32;
-constexpr int kThreads = 128;
-constexpr int kWarpsPerBlock = kThreads / kWarp;
-constexpr int kPairs = 6;
-constexpr int kLanesPerPair = kWarp / kPairs;
 constexpr Key kEmpty = ~0ull;
-
-unsigned int blocks(int64_t work, int per_block) {
-  return static_cast<unsigned int>((work + per_block - 1) / per_block);
-}
 
 // Orders like the depth itself; smaller is nearer, then the lower face index.
 __device__ Key make_key(float depth, int32_t face) {
@@ -119,14 +108,6 @@ __global__ void write_silhouettes(int64_t total, int height, int width, int pool
   alpha[pixel] = static_cast<float>(covered) / (pool * pool);
 }
 
-__global__ void mark_owners(const int32_t* index, int64_t total, int64_t area,
-                            int64_t face_count, uint8_t* owns) {
-  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (pixel >= total) return;
-  const int32_t face = index[pixel];
-  if (face >= 0) owns[pixel / area * face_count + face] = 1;
-}
-
 __device__ void scan_line(const Edge& edge, int axis, int line, int32_t id, Frame frame,
                           const int32_t* index, const PictureGradient& gradient, float eps,
                           float* pull0, float* pull1) {
@@ -198,19 +179,7 @@ __global__ void scan_faces(const float* gradient, const float* faces, const int3
       }
     }
   }
-  shared[warp][lane][0] = pull0;
-  shared[warp][lane][1] = pull1;
-  __syncwarp();
-  if (lane >= 6) return;
-  // Corner c is the first one of edge c and the second one of edge c - 1.
-  const int corner = lane / 2, axis = lane % 2;
-  float sum = 0.f;
-  for (int end = 0; end < 2; ++end) {
-    const int edge = (corner + 2 * end) % 3;
-    const int start = (2 * edge + axis) * kLanesPerPair;
-    for (int k = 0; k < kLanesPerPair; ++k) sum += shared[warp][start + k][end];
-  }
-  result[item * 9 + 3 * corner + 1 - axis] = 0.f - sum;
+  write_pulls(shared[warp], lane, pull0, pull1, result + item * 9);
 }
 
 // Keys of all raster pixels of the batch, bottom row first.

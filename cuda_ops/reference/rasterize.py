@@ -23,12 +23,13 @@ def rasterize_maps(
 
 
 def rasterize_silhouettes(
-    faces: Tensor, size: int, pool: int, near: float, far: float
+    faces: Tensor, size: int | tuple[int, int], pool: int, near: float, far: float
 ) -> tuple[Tensor, Tensor]:
-    """Silhouettes (B, S, S) and the face map (B, S pool, S pool) they were made from."""
-    index, _, _ = rasterize_maps(faces, size * pool, size * pool, near, far)
+    """Silhouettes (B, H, W) and the face map (B, H pool, W pool) they were made from."""
+    height, width = (size, size) if isinstance(size, int) else size
+    index, _, _ = rasterize_maps(faces, height * pool, width * pool, near, far)
     covered = (index >= 0).to(faces.dtype)
-    return covered.unflatten(2, (size, pool)).unflatten(1, (size, pool)).mean((2, 4)), index
+    return covered.unflatten(2, (width, pool)).unflatten(1, (height, pool)).mean((2, 4)), index
 
 
 def silhouettes_backward(
@@ -37,16 +38,34 @@ def silhouettes_backward(
     """Kato's approximate gradient (B, F, 3, 3) of the corners.
 
     Args:
-        gradient: (B, S, S) of the loss by the silhouettes.
+        gradient: (B, H, W) of the loss by the silhouettes.
         faces: (B, F, 3, 3).
-        index: (B, S pool, S pool) face map of the forward pass.
+        index: (B, H pool, W pool) face map of the forward pass.
         pool: 2 with anti-aliasing, else 1.
         eps: Added to the distances.
     """
     spread = gradient.repeat_interleave(pool, 1).repeat_interleave(pool, 2) / (pool * pool)
-    given = (values.detach().cpu().numpy() for values in (faces, index.flip(1), spread.flip(1)))
+    return scan_backward((index >= 0).to(faces)[:, None], spread[:, None], faces, index, eps)
+
+
+def scan_backward(
+    values: Tensor, gradient: Tensor, faces: Tensor, index: Tensor, eps: float
+) -> Tensor:
+    """Kato's approximate gradient (B, F, 3, 3) for any channels, which are weighed together.
+
+    Args:
+        values: (B, C, H, W) raster, top row first, as are the other maps.
+        gradient: (B, C, H, W) of the loss by them.
+        faces: (B, F, 3, 3).
+        index: (B, H, W) face map of the forward pass.
+        eps: Added to the distances.
+    """
+    maps = (index, values.movedim(1, -1), gradient.movedim(1, -1))
+    corners, owner, value, slope = (
+        one.detach().cpu().numpy() for one in (faces, *(one.flip(1) for one in maps))
+    )
     pictures = [
-        _scan_picture(one, owner, slope, eps) for one, owner, slope in zip(*given, strict=True)
+        _scan_picture(corners[b], owner[b], value[b], slope[b], eps) for b in range(len(corners))
     ]
     return torch.from_numpy(np.stack(pictures)).to(faces)
 
@@ -96,25 +115,25 @@ def _weights(face: Tensor, x: Tensor, y: Tensor, height: int, width: int) -> Ten
 class _Line:
     """One raster line with everything a scan looks at."""
 
-    owner: np.ndarray
-    covered: np.ndarray
-    gradient: np.ndarray
+    owner: np.ndarray  # (L,)
+    value: np.ndarray  # (L, C)
+    gradient: np.ndarray  # (L, C)
 
 
 def _scan_picture(
-    faces: np.ndarray, index: np.ndarray, gradient: np.ndarray, eps: float
+    faces: np.ndarray, index: np.ndarray, value: np.ndarray, gradient: np.ndarray, eps: float
 ) -> np.ndarray:
     """Every front face, every edge of it, both axes, every line that the edge crosses."""
     result = np.zeros((len(faces), 3, 3))
-    covered = (index >= 0).astype(np.float32)
     sides = index.shape[1], index.shape[0]
     for number, face in enumerate(faces):
         (x0, y0, _), (x1, y1, _), (x2, y2, _) = face
         if (y2 - y0) * (x1 - x0) < (y1 - y0) * (x2 - x0) or not (index == number).any():
             continue
         for axis in (0, 1):  # 0: columns are scanned and y moves; 1: rows, and x moves
-            turn = (lambda array: array.T) if axis == 0 else (lambda array: array)
-            lines = turn(index), turn(covered), turn(gradient)
+            lines = index, value, gradient
+            if axis == 0:
+                lines = index.swapaxes(0, 1), value.swapaxes(0, 1), gradient.swapaxes(0, 1)
             a = np.float32(0.5) * (face[:, axis] * sides[axis] + sides[axis] - 1)
             b = np.float32(0.5) * (face[:, 1 - axis] * sides[1 - axis] + sides[1 - axis] - 1)
             for edge in range(3):
@@ -147,7 +166,7 @@ def _scan_line(
     if line.owner[inner] == number:
         # Outward: pixels that would be better with the colour of the inner pixel.
         pixels = np.arange(outer, size) if outward > 0 else np.arange(0, outer + 1)
-        fall = (line.covered[pixels] - line.covered[inner]) * line.gradient[pixels]
+        fall = ((line.value[pixels] - line.value[inner]) * line.gradient[pixels]).sum(-1)
         pulls += _pulls(fall, pixels, at, a, cross, 2 / size, eps)
     # Inward: this face's pixels that would be better with the colour of the outer pixel.
     if (at - a[0]) * (at - a[2]) < 0:
@@ -157,7 +176,7 @@ def _scan_line(
     limit = _to_int(np.ceil(opposite) if outward > 0 else np.floor(opposite))
     pixels = np.arange(max(min(inner, limit), 0), min(max(inner, limit), size - 1) + 1)
     pixels = pixels[line.owner[pixels] == number]
-    fall = (line.covered[pixels] - line.covered[outer]) * line.gradient[pixels]
+    fall = ((line.value[pixels] - line.value[outer]) * line.gradient[pixels]).sum(-1)
     pulls += _pulls(fall, pixels, at, a, cross, 2 / size, eps)
     return float(pulls[0]), float(pulls[1])
 
@@ -167,25 +186,25 @@ def _pulls(
     pixels: np.ndarray,
     at: int,
     a: np.ndarray,
-    cross: np.float32,
+    cross: np.floating,
     unit: float,
     eps: float,
 ) -> np.ndarray:
     """Sum over pixels of (fall of the loss) / (distance each corner must move for it)."""
     better = fall > 0
-    offset = pixels[better].astype(np.float32) - cross
+    offset = pixels[better].astype(a.dtype) - cross
     pulls = np.zeros(2)
     for corner, other in ((0, 1), (1, 0)):
         if a[other] == at:  # turning about a corner on this line does not move the crossing
             continue
         lever = (a[1] - a[0]) / (a[1] - at if corner == 0 else at - a[0])
-        distance = lever * offset * np.float32(unit)
+        distance = lever * offset * a.dtype.type(unit)
         distance = np.where(distance > 0, distance + eps, distance - eps)
         pulls[corner] = (fall[better] / distance).sum()
     return pulls
 
 
-def _to_int(value: np.float32) -> int:
+def _to_int(value: np.floating) -> int:
     """As CUDA converts: NaN becomes 0, infinities saturate."""
     if np.isnan(value):
         return 0

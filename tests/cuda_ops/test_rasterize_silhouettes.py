@@ -286,7 +286,7 @@ def test_the_ops_are_sound() -> None:
     faces = random_faces(0).requires_grad_()
     op = torch.ops.benchbench.rasterize_silhouettes.default
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(op, (faces, 8, 2, 0.1, 100.0, 1e-4), test_utils=tests)
+    torch.library.opcheck(op, (faces, 8, 8, 2, 0.1, 100.0, 1e-4), test_utils=tests)
 
 
 @pytest.mark.parametrize(

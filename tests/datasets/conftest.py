@@ -1,4 +1,4 @@
-"""The fake ShapeNet as fixtures; its factory is `fake_shapenet.py` beside this file."""
+"""The fake ShapeNet as fixtures, made by `fake_shapenet.py` beside this file; full disks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 
-def _load() -> ModuleType:
-    path = Path(__file__).parent / "fake_shapenet.py"
-    spec = importlib.util.spec_from_file_location("bench_tests_fake_shapenet", path)
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"bench_tests_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -21,7 +20,13 @@ def _load() -> ModuleType:
     return module
 
 
-fake = _load()
+fake = _load(Path(__file__).parent / "fake_shapenet.py")
+
+
+@pytest.fixture(scope="session")
+def disks() -> ModuleType:
+    """Small and read-only places."""
+    return _load(Path(__file__).parents[1] / "robustness" / "disks.py")
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ import importlib.util
 spec = importlib.util.spec_from_file_location("writing", {file!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
+print("begun", flush=True)
 module.run(sys.argv[1], pause=float(sys.argv[2]))
 """
 OBJECTS, SHARD = 24, 4
@@ -128,28 +129,37 @@ def test_damaged_file_is_made_again(tmp_path: Path, expected: bytes) -> None:
     check(tmp_path, expected)
 
 
-def killed_runs(root: Path, count: int, seed: int, expected: bytes) -> int:
+def killed_runs(root: Path, count: int, seed: int, expected: bytes) -> None:
     """Kill a writing process `count` times at random moments, then let one finish."""
     rng = random.Random(seed)
     folder, file = str(Path(__file__).parent), str(Path(__file__))
-    command = [sys.executable, "-c", SCRIPT.format(folder=folder, file=file), str(root), "0.03"]
-    start = time.monotonic()
-    subprocess.run([*command[:3], str(root / "timing"), "0.03"], check=True)
-    whole = time.monotonic() - start
-    finished = 0
+    command = [sys.executable, "-c", SCRIPT.format(folder=folder, file=file)]
+
+    def begin(target: Path) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*command, str(target), "0.03"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"  # imports are behind it
+        return process
+
+    with begin(root / "timing") as process:
+        start = time.monotonic()
+        assert process.wait() == 0
+        whole = time.monotonic() - start
+    stopped = 0
     for number in range(count):
         target = root / f"{number // 4}"  # several kills on top of each other
-        process = subprocess.Popen([*command[:3], str(target), "0.03"], stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.3 * whole, whole))
-        process.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-        process.wait()
+        with begin(target) as process:
+            time.sleep(rng.uniform(0.0, whole))
+            process.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            stopped += process.wait() != 0
         if (target / "toy.h5").is_file():
-            finished += 1
             Store(target / "toy.h5").image(0, 0)  # whole, or not there
     for target in sorted(root.glob("[0-9]*")):
         run(target)
         check(target, expected)
-    return finished
+    assert stopped > 0
 
 
 def test_killed_at_random(tmp_path: Path, expected: bytes) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -294,12 +295,17 @@ def test_too_little_space(
         prepare(tmp_path, source=fake_folders, **QUIET)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_root(fake_folders: Path, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(MissingError, match="cannot write"):
-        prepare(tmp_path, source=fake_folders, **QUIET)
-    tmp_path.chmod(0o700)
+def test_read_only_root(fake_folders: Path, tmp_path: Path, disks: ModuleType) -> None:
+    disk = disks.SmallDisk(tmp_path / "disk", 1 << 24)
+    disk.read_only()
+    try:
+        if os.geteuid() == 0 and disk.how != "tmpfs":
+            pytest.skip("root may write everywhere, and nothing can be mounted here")
+        with pytest.raises(MissingError, match="cannot write"):
+            prepare(disk.folder, source=fake_folders, **QUIET)
+        assert list(disk.folder.iterdir()) == []
+    finally:
+        disk.remove()
 
 
 def test_resumes_within_a_set(
@@ -374,23 +380,37 @@ import sys
 from pathlib import Path
 from benchbench.datasets.shapenet import prepare as module
 module._SHARD = 2
+print("begun", flush=True)
 module.prepare(Path(sys.argv[1]), source=Path(sys.argv[2]), quiet=True)
 """
 
 
 def killed(root: Path, source: Path, expected: bytes, count: int) -> None:
     command = [sys.executable, "-c", COMMAND]
-    start = time.monotonic()
-    subprocess.run([*command, str(root / "timing"), str(source)], check=True)
-    whole = time.monotonic() - start
+
+    def begin(target: Path) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*command, str(target), str(source)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"  # imports are behind it
+        return process
+
+    with begin(root / "timing") as process:
+        start = time.monotonic()
+        assert process.wait() == 0
+        whole = time.monotonic() - start
     signals = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
     rng = np.random.default_rng(count)
+    stopped = 0
     for number in range(count):
-        target = root / str(number // 3)
-        process = subprocess.Popen([*command, str(target), str(source)], stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.2, 1.0) * whole)
-        process.send_signal(signals[number % 3])
-        process.wait()
+        with begin(root / str(number // 3)) as process:
+            time.sleep(rng.uniform(0.0, 1.0) * whole)
+            process.send_signal(signals[number % 3])
+            stopped += process.wait() != 0
+    assert stopped > 0
     for number in range((count + 2) // 3):
         report: PrepareReport = prepare(root / str(number), source=source, **QUIET)
         assert report.path.read_bytes() == expected

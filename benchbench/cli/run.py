@@ -218,9 +218,19 @@ def answer(common: Common, path: Path, result: dict[str, Any], failed: int) -> N
                 by[status] = max(by.get(status, 0), count)
         words = ", ".join(f"{count} {status}" for status, count in sorted(by.items()))
         common.say(f"{failed} items failed and got the penalty ({words}); {path / 'run.log'}")
-        named = result["predictions"]["failed_items"]
-        for entry in named[:5]:
-            common.say(f"  {entry['object']} view {entry['view']}: {entry['message']}")
+        named = [
+            (entry["object"], entry["view"], entry["message"])
+            for entry in result["predictions"]["failed_items"]
+        ]
+        known = {(object_id, view) for object_id, view, _ in named}
+        for name, summary in result["protocols"].items():
+            named += [
+                (entry["object"], entry["view"], f"{entry['status']} under {name}")
+                for entry in summary["failed_items"]
+                if (entry["object"], entry["view"]) not in known
+            ]
+        for object_id, view, message in named[:5]:
+            common.say(f"  {object_id} view {view}: {message}")
         if len(named) > 5:
             common.say(f"  ... all {len(named)} are named in result.json")
     if not result["complete"]:

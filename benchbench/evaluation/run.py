@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchbench.core.errors import InputError, UsageError
@@ -76,7 +76,7 @@ def predict(plan: Plan, rank: Rank, protocols: Sequence[str] = (), quiet: bool =
     Args:
         plan: What to do.
         rank: This process.
-        protocols: Will score them; one that does not take them refuses after the first shard.
+        protocols: Will score them; one that takes none of the first shard refuses after it.
         quiet: No progress on stderr.
     """
     mine = [k for k in range(len(plan.shards)) if rank.takes(k)]
@@ -108,9 +108,8 @@ def predict(plan: Plan, rank: Rank, protocols: Sequence[str] = (), quiet: bool =
             )  # fmt: skip
             LOG.info("predicted shard %d of %d, %d items", k + 1, len(plan.shards), len(items))
             if k == mine[0]:
-                with Shard(plan.folder.prediction_shard(k)) as shard:
-                    for job in jobs:
-                        check_accepted(job, shard, plan.store)
+                for job in jobs:
+                    check_accepted(job, [plan.folder.prediction_shard(k)], plan.store)
 
 
 def _usable(plan: Plan, k: int) -> bool:
@@ -151,6 +150,9 @@ def score(
 
     Returns:
         Kind of voxel grid that stood for the truth, by protocol.
+
+    Raises:
+        NotAccepted: A protocol takes none of the predictions.
     """
     jobs = [ScoringJob.on(get_protocol(name), store) for name in protocols]
     mine = [k for k in range(shards) if rank.takes(k)]
@@ -162,15 +164,31 @@ def score(
     with Progress("score", total, "items", quiet) as progress:
         for job in jobs:
             truths = TruthSource(store)
+            refused = _refusal(job, folder, store, shards)
             progress.label = f"score {job.spec.id}"
             for k in mine:
                 with Shard(folder.prediction_shard(k)) as shard:
                     target = folder.score_shard(job.spec.id, k)
-                    count = score_shard(job, shard, store, truths, target, progress.update)
+                    count = score_shard(job, shard, store, truths, target, progress.update, refused)
                 progress.update(sizes[k] - count)
                 if count:
                     LOG.info("%s scored shard %d of %d", job.spec.id, k + 1, shards)
     return {job.spec.id: job.grid for job in jobs}
+
+
+def _refusal(job: ScoringJob, folder: RunFolder, store: Store, shards: int) -> Callable[[], None]:
+    """What happens at a prediction of a wrong kind: once, all others are looked at."""
+    looked = False
+
+    def refused() -> None:
+        nonlocal looked
+        if not looked:
+            paths = [folder.prediction_shard(k) for k in range(shards)]
+            folder.wait_for(paths, "shards")
+            check_accepted(job, paths, store)
+        looked = True
+
+    return refused
 
 
 def wait_for_scores(

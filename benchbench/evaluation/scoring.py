@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,16 +95,29 @@ def score_item(
     item: Item,
     truth: Truth,
     settings: dict[str, Any],
+    refused: Callable[[], None] = lambda: None,
 ) -> list[Score]:
     """All metrics of one item; what cannot be scored gets the penalties and its status.
 
-    Raises:
-        NotAccepted: The protocol does not take this kind of prediction at all.
+    Args:
+        spec: The protocol.
+        scorer: Its function.
+        item: With or without a prediction.
+        truth: Of the object.
+        settings: What the scorer is told.
+        refused: Called if the protocol does not take this kind of prediction; unless it raises,
+            the item is "invalid".
     """
     status = item.status
     values: dict[str, float] = {}
     if item.prediction is not None and status == OK:
-        status, values = _try(scorer, item.prediction, truth, (item.object_id, item.view), settings)
+        key = (item.object_id, item.view)
+        try:
+            status, values = _try(scorer, item.prediction, truth, key, settings)
+        except NotAccepted as error:
+            refused()
+            LOG.error("%s view %d: %s", *key, error)
+            status = "invalid"
     if status == OK and (
         set(values) != {m.name for m in spec.metrics} or not all(map(_finite, values.values()))
     ):
@@ -153,6 +166,7 @@ def score_shard(
     truths: TruthSource,
     target: Path,
     tick: Callable[[int], None] = lambda count: None,
+    refused: Callable[[], None] = lambda: None,
 ) -> int:
     """Scores one shard into a CSV; a CSV that is there for the same inputs is kept.
 
@@ -163,6 +177,7 @@ def score_shard(
         truths: Of the same store.
         target: The CSV.
         tick: Called with 1 after each item.
+        refused: Called at each item of a kind that the protocol does not take.
 
     Returns:
         Number of items scored now; 0 if the file was there.
@@ -177,25 +192,48 @@ def score_shard(
         if not job.spec.looks_at(view):
             continue
         truth = truths[store.index_of(object_id)]
-        scores += score_item(job.spec, scorer, shard.item(n), truth, settings)
+        scores += score_item(job.spec, scorer, shard.item(n), truth, settings, refused)
         count += 1
         tick(1)
     write_scores(target, scores, job.shard_note(shard.content, shard.threshold))
     return count
 
 
-def check_accepted(job: ScoringJob, shard: Shard, store: Store) -> None:
-    """Scores the first prediction of each kind and throws the number away.
+def check_accepted(job: ScoringJob, shards: Iterable[Path], store: Store) -> None:
+    """Looks for one prediction of a kind that the protocol takes; the number is thrown away.
 
-    A protocol that does not take what a method makes is told before hours of work, not after.
+    A protocol that takes nothing of what a method makes is told before hours of work, not after.
+    One item of a wrong kind among others is no reason to stop: it is counted as "invalid".
+
+    Args:
+        job: Protocol and data set.
+        shards: Files of predictions; read until one is taken.
+        store: The data set.
 
     Raises:
-        NotAccepted: It does not.
+        NotAccepted: There are predictions and none of them is taken; the first one is named.
     """
     scorer = load_scorer(job.spec)
-    settings = job.settings(shard.threshold)
-    for kind in sorted(set(shard.kinds) - {""}):
-        item = shard.item(shard.kinds.index(kind))
-        truth = TruthSource(store)[store.index_of(item.object_id)]
-        assert item.prediction is not None
-        _try(scorer, item.prediction, truth, (item.object_id, item.view), settings)
+    truths = TruthSource(store)
+    first: tuple[NotAccepted, Item] | None = None
+    for path in shards:
+        with Shard(path) as shard:
+            for n, (object_id, view) in enumerate(shard.keys):
+                if shard.kinds[n] == "" or not job.spec.looks_at(view):
+                    continue
+                item, truth = shard.item(n), truths[store.index_of(object_id)]
+                assert item.prediction is not None
+                settings = job.settings(shard.threshold)
+                try:
+                    _try(scorer, item.prediction, truth, (object_id, view), settings)
+                except NotAccepted as error:
+                    first = first or (error, item)
+                    continue
+                return
+    if first is not None:
+        error, item = first
+        raise NotAccepted(
+            f"{error}; none of the predictions is taken, the first is '{item.object_id}' "
+            f"view {item.view}",
+            hint=error.hint,
+        )

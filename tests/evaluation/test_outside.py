@@ -317,3 +317,40 @@ def test_face_indices_out_of_range(tmp_path: Path) -> None:
         assert make_item("a/b", 0, read_shape(tmp_path / "a.off")).status == "invalid"
     except InputError as error:
         assert "a.off" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["ply", "npy"])
+def test_one_prediction_of_a_wrong_kind_is_penalised(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path, kind: str
+) -> None:
+    """The first of twelve is a cloud of points: it costs one item, not the scoring of all."""
+    store = stubs.tiny_store(tiny_root)
+    fill(tmp_path / "mine", stubs, store)
+    bad = store.object_ids[int(store.indices("test")[0])]
+    (tmp_path / "mine" / bad / "00.obj").unlink()
+    if kind == "ply":
+        trimesh.PointCloud(np.eye(3)).export(tmp_path / "mine" / bad / "00.ply")
+    else:
+        np.save(tmp_path / "mine" / bad / "00.npy", np.eye(3))
+    for _ in range(2):  # and the same when its scores are there
+        result = score(tmp_path / "mine", store, tmp_path / "runs")
+        summary = result["protocols"]["bench-iou-v1"]
+        assert summary["items"] == 12 and summary["ok"] == 11
+        assert summary["failed_items"] == [{"object": bad, "view": 0, "status": "invalid"}]
+        assert summary["mean_over_objects"]["iou"] == pytest.approx(11 / 12)
+        assert "clouds of points" in next(tmp_path.glob("runs/*/*/run.log")).read_text()
+
+
+def test_a_protocol_that_takes_no_prediction_refuses(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    store = stubs.tiny_store(tiny_root)
+    rows = store.indices("test").tolist()
+    for row in rows[1:]:  # the first one is missing, the others are points
+        path = tmp_path / "mine" / store.object_ids[row] / "0.npy"
+        path.parent.mkdir(parents=True)
+        np.save(path, np.eye(3))
+    for _ in range(2):
+        with pytest.raises(UsageError, match="clouds of points") as caught:
+            score(tmp_path / "mine", store, tmp_path / "runs")
+        assert f"'{store.object_ids[rows[1]]}' view 0" in str(caught.value)

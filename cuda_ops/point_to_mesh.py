@@ -50,7 +50,9 @@ def point_to_mesh(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tens
     """
     _check(points, vertices, faces)
     squared, index = _point_to_mesh(
-        points.contiguous(), vertices.contiguous(), faces.to(torch.int64).contiguous()
+        points.detach().contiguous(),
+        vertices.detach().contiguous(),
+        faces.to(torch.int64).contiguous(),
     )
     return squared, index
 

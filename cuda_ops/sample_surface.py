@@ -62,7 +62,7 @@ def sample_surface(
     """
     _check(vertices, faces, count, seed, object_id)
     result: tuple[Tensor, Tensor] = _sample(
-        vertices, faces, count, _signed(seed), _signed(object_key(object_id))
+        vertices.detach(), faces, count, _signed(seed), _signed(object_key(object_id))
     )
     return result
 

@@ -55,7 +55,7 @@ def voxelize(vertices: Tensor, faces: Tensor, resolution: int = 32) -> Tensor:
         (torch.Size([1, 4, 4, 4]), 11)
     """
     _check(vertices, faces, resolution)
-    result: Tensor = _voxelize(vertices.contiguous(), faces.to(torch.int64), resolution)
+    result: Tensor = _voxelize(vertices.detach().contiguous(), faces.to(torch.int64), resolution)
     return result
 
 

@@ -222,6 +222,14 @@ def test_works_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert squared.tolist() == [1.5] and index.tolist() == [0]
 
 
+def test_no_gradient_is_promised() -> None:
+    vertices = torch.eye(3, requires_grad=True)
+    points = torch.zeros(2, 3, requires_grad=True)
+    for result in point_to_mesh(points, vertices, torch.tensor([[0, 1, 2]])):
+        assert not result.requires_grad
+        result.numpy()
+
+
 def test_operator_registration() -> None:
     vertices, faces = (torch.from_numpy(x) for x in ball(0))
     torch.library.opcheck(

@@ -181,6 +181,13 @@ def test_unused_vertices_may_be_anything() -> None:
     assert torch.equal(points, sample_surface(CORNERS, TETRAHEDRON, 100, 0, "nan")[0])
 
 
+def test_no_gradient_is_promised() -> None:
+    vertices, faces = soup(5)
+    for result in sample_surface(vertices.requires_grad_(), faces, 10, 0, "x"):
+        assert not result.requires_grad
+        result.numpy()
+
+
 def test_meta_shapes_and_registration() -> None:
     torch.library.opcheck(
         torch.ops.benchbench.sample_surface.default,

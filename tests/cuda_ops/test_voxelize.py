@@ -211,6 +211,12 @@ def test_works_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(voxelize(vertices, BOX_FACES, 16), right)
 
 
+def test_no_gradient_is_promised() -> None:
+    vertices = box((0.2, 0.2, 0.2), (0.7, 0.7, 0.7))[None].requires_grad_()
+    grid = voxelize(vertices, BOX_FACES, 8)
+    assert not grid.requires_grad and grid.numpy().any()
+
+
 def test_operator_registration() -> None:
     vertices = box((0.2, 0.3, 0.4), (0.6, 0.7, 0.8))[None]
     torch.library.opcheck(torch.ops.benchbench.voxelize.default, (vertices, BOX_FACES, 8))

@@ -37,16 +37,17 @@ def nearest(
     of the neighbour is taken as constant. Not differentiable twice.
 
     A point with NaN is nobody's nearest and gets distance NaN and index -1; so does a point for
-    which every distance is NaN. Infinite distances (float32 overflows above 1.8e19) are compared
-    like any other.
+    which every distance is NaN, and every point whose target has length 0: where nothing is near,
+    a mean must not look like a number. No gradient flows from them. Infinite distances (float32
+    overflows above 1.8e19) are compared like any other.
 
     Args:
         source: (B, N, 3) float32.
         target: (B, M, 3) float32, in the same unit.
-        source_lengths: (B,) integers in [1, N]: how many points of each cloud count. The padding
+        source_lengths: (B,) integers in [0, N]: how many points of each cloud count. The padding
             gets distance 0, index -1 and gradient 0. Default: all.
-        target_lengths: (B,) integers in [1, M]. Lengths on the CPU are checked; lengths on CUDA
-            are clamped instead, as looking would wait for the device.
+        target_lengths: (B,) integers in [0, M]. Lengths outside are refused on the CPU; on CUDA
+            they are clamped instead, as looking would wait for the device.
         method: "auto", "brute" (all pairs) or "tree". On CUDA all pairs are always compared.
 
     Returns:
@@ -86,8 +87,8 @@ def chamfer_nearest(
     Args:
         preds: (B, N, 3) float32.
         target: (B, M, 3) float32, in the same unit.
-        preds_lengths: (B,) integers in [1, N]. Default: all.
-        target_lengths: (B,) integers in [1, M]. Default: all.
+        preds_lengths: (B,) integers in [0, N]. Default: all.
+        target_lengths: (B,) integers in [0, M]. Default: all.
         method: "auto", "brute" or "tree".
 
     Returns:
@@ -251,6 +252,8 @@ def _check(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Refuses what the kernel cannot take; returns the lengths as it wants them."""
     for name, cloud in ((first, source), ("target", target)):
+        if not isinstance(cloud, Tensor):
+            raise ShapeError(function, name, "(B, N, 3) float32", type(cloud).__name__)
         if cloud.ndim != 3 or cloud.shape[2] != 3 or cloud.dtype != torch.float32:
             raise ShapeError(function, name, "(B, N, 3) float32", _describe(cloud))
         if cloud.shape[0] == 0 or cloud.shape[1] == 0:
@@ -279,12 +282,15 @@ def _lengths(function: str, name: str, lengths: Tensor | None, cloud: Tensor) ->
     if lengths is None:
         return None
     batch, points, _ = cloud.shape
+    if not isinstance(lengths, Tensor):
+        got = type(lengths).__name__
+        raise ShapeError(function, name, f"a tensor ({batch},) int32 or int64", got)
     if lengths.shape != (batch,) or lengths.dtype not in (torch.int32, torch.int64):
         raise ShapeError(function, name, f"({batch},) int32 or int64", _describe(lengths))
     if not lengths.is_cuda:
         low, high = (int(length) for length in torch.aminmax(lengths))
-        if low < 1 or high > points:
-            raise ShapeError(function, name, f"in [1, {points}]", low if low < 1 else high)
+        if low < 0 or high > points:
+            raise ShapeError(function, name, f"in [0, {points}]", low if low < 0 else high)
     return lengths.to(device=cloud.device, dtype=torch.int64).contiguous()
 
 

@@ -19,6 +19,9 @@ def one_way(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         squared_distance: (N,) float32, NaN where every distance is NaN.
         index: (N,) int64, -1 there.
     """
+    if not len(source) or not len(target):
+        nothing = torch.full((len(source),), -1, device=source.device)
+        return source.new_full((len(source),), torch.nan), nothing
     distances, indices = [], []
     for rows in source.split(_ROWS):
         dx, dy, dz = (rows[:, None, :] - target[None, :, :]).unbind(dim=2)
@@ -59,8 +62,8 @@ def both_ways(
     back = source.new_zeros((batch, m) if two_ways else (0,))
     back_index = torch.full((batch, m) if two_ways else (0,), -1, device=source.device)
     for b in range(batch):
-        s = n if source_lengths is None else int(source_lengths[b].clamp(1, n))
-        t = m if target_lengths is None else int(target_lengths[b].clamp(1, m))
+        s = n if source_lengths is None else int(source_lengths[b].clamp(0, n))
+        t = m if target_lengths is None else int(target_lengths[b].clamp(0, m))
         distance[b, :s], index[b, :s] = one_way(source[b, :s], target[b, :t])
         if two_ways:
             back[b, :t], back_index[b, :t] = one_way(target[b, :t], source[b, :s])

@@ -20,6 +20,12 @@ from benchbench.cuda_ops.nearest import METHODS
 from benchbench.cuda_ops.reference import nearest as twin
 
 PATHS = ("brute", "tree")
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    ),
+]
 
 
 def sphere(rng: np.random.Generator, n: int, radius: float = 0.5) -> np.ndarray:
@@ -169,6 +175,26 @@ def test_ragged_batch(path: str) -> None:
             assert (got[b, length:] == (-1 if got.dtype == torch.int64 else 0)).all()
     single = nearest(source, target, n, m, method=path)
     assert all(torch.equal(a, b) for a, b in zip(single, result[:2], strict=True))
+
+
+@pytest.mark.parametrize("path", [*METHODS, "twin"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_clouds_of_length_0(path: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if path == "twin":
+        monkeypatch.setattr(library, "available", lambda device: False)
+    source = torch.rand(3, 40, 3, device=device, requires_grad=True)
+    target = torch.rand(3, 30, 3, device=device, requires_grad=True)
+    n, m = torch.tensor([40, 0, 0], device=device), torch.tensor([0, 30, 0], device=device)
+    there, index, back, back_index = chamfer_nearest(
+        source, target, n, m, method="auto" if path == "twin" else path
+    )
+    assert there[0].isnan().all() and back[1].isnan().all()
+    assert (index == -1).all() and (back_index == -1).all()
+    for padding in (there[1:], back[0], back[2]):
+        assert (padding == 0).all()
+    (there.sum() + back.sum()).backward()
+    for cloud in (source, target):
+        assert cloud.grad is not None and (cloud.grad == 0).all()
 
 
 def test_batch_items_do_not_see_each_other() -> None:
@@ -421,8 +447,10 @@ OK = torch.zeros(2, 4, 3)
         ((OK.to("meta"), OK.to("meta")), "source must be on 'cpu' or 'cuda'"),
         ((OK, OK, torch.tensor([4])), "source_lengths must be (2,) int32 or int64, got (1,)"),
         ((OK, OK, torch.tensor([4.0, 1])), "source_lengths must be (2,) int32 or int64"),
-        ((OK, OK, None, torch.tensor([0, 4])), "target_lengths must be in [1, 4], got 0"),
-        ((OK, OK, None, torch.tensor([5, 4])), "target_lengths must be in [1, 4], got 5"),
+        ((OK, OK, [4, 1]), "source_lengths must be a tensor (2,) int32 or int64, got list"),
+        ((OK, OK.numpy()), "target must be (B, N, 3) float32, got ndarray"),
+        ((OK, OK, None, torch.tensor([-1, 4])), "target_lengths must be in [0, 4], got -1"),
+        ((OK, OK, None, torch.tensor([5, 4])), "target_lengths must be in [0, 4], got 5"),
     ],
 )
 def test_bad_arguments_are_named(arguments: tuple[Tensor, ...], words: str) -> None:

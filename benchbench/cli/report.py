@@ -56,7 +56,7 @@ def report(
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean."""
     from benchbench.core.errors import MissingError
-    from benchbench.core.files import atomic_path
+    from benchbench.core.files import write_text
     from benchbench.core.names import require
     from benchbench.protocols.registry import resolve_metric
     from benchbench.report.formats import render
@@ -89,8 +89,7 @@ def report(
     if output is None:
         click.echo(text)
     else:
-        with atomic_path(output) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_text(output, text + "\n")
         common.say(f"written: {output}")
     for remark in dict.fromkeys(remarks):
         common.say(remark)

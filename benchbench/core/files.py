@@ -69,6 +69,26 @@ def explain_disk(path: Path) -> Iterator[None]:
         raise
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8 text where a user said, atomically where that is possible.
+
+    A link stays a link, the file that it points to is replaced. A device or a pipe is written to,
+    never renamed over.
+
+    Example:
+        >>> write_text("/dev/null", "nothing is left of it")
+        >>> Path("/dev/null").is_file()
+        False
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        with explain_disk(target), target.open("w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Writes strict JSON atomically: sorted keys, indent 1, no NaN.
 

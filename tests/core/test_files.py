@@ -87,3 +87,20 @@ def test_lock_lets_one_in_and_says_who_waits(
         other.join()
         assert list(order) == ["first", "second"]
     assert "another process is at work on data set 'x'" in capsys.readouterr().err
+
+
+def test_text_goes_through_links_and_into_devices(tmp_path: Path) -> None:
+    """A link stays a link, a pipe stays a pipe; nothing is renamed over them."""
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "table.tex"
+    link.symlink_to(tmp_path / "elsewhere" / "real.tex")
+    for text in ("new", "replaced"):
+        files.write_text(link, text)
+        assert link.is_symlink()
+        assert (tmp_path / "elsewhere" / "real.tex").read_text() == text
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_text(pipe, "through")
+    assert os.read(reader, 100) == b"through" and pipe.is_fifo()
+    os.close(reader)

@@ -221,7 +221,7 @@ def build_tables(
         CheckError: The runs that were named do not compare.
     """
     choices = resolve_metric(metric)
-    chosen = [r for r in results if _fits(r, results, dataset, split)]
+    fitting = chosen = [r for r in results if _fits(r, results, dataset, split)]
     remarks = []
     if not partial:
         left = [r for r in chosen if not r.content["complete"]]
@@ -243,7 +243,7 @@ def build_tables(
             f"no result has the metric '{metric}'"
             + (f" on '{dataset}'" if dataset else "")
             + (f"; {remarks[0]}" if remarks else ""),
-            hint=_HINT,
+            hint=_hint_without_rows(fitting, chosen, choices, metric),
         )
     _refuse_mixture([(r, p) for r, p in scored if r.named], metric)
     groups: dict[tuple[Any, ...], list[Result]] = {}
@@ -256,6 +256,20 @@ def build_tables(
         for batch in _by_views(members, spec):
             tables.append(_table(batch, spec, spec.metric(wanted)))
     return tables, remarks
+
+
+def _hint_without_rows(
+    fitting: Sequence[Result],
+    chosen: Sequence[Result],
+    choices: Sequence[tuple[str, str]],
+    metric: str,
+) -> str:
+    """What to type when no run makes a row: what is nearest to one."""
+    if chosen:
+        return f"bench score '{chosen[0].path.parent}' --protocol {choices[0][0]}"
+    if any(not r.content["complete"] and _protocol(r, choices) for r in fitting):
+        return f"bench report --metric {metric} --partial"
+    return _HINT
 
 
 def _fits(

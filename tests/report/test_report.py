@@ -296,3 +296,21 @@ def test_measured_files_are_found_beside_others(tmp_path: Path) -> None:
     (folder / "kato.json").write_text(json.dumps(result("kato", VALUES["kato"])))
     (folder / "other.json").write_text("{}")
     assert len(find_results([folder])) == 1
+
+
+def test_the_hint_leads_to_what_is_there(tmp_path: Path) -> None:
+    """Only runs on a part: --partial shows them; only other protocols: score them."""
+    part = result("mean", VALUES["mean"], selection__limit=5, complete=False,
+                  incomplete_because=["--limit 5"])  # fmt: skip
+    (path,) = write(tmp_path, part)
+    found = find_results([tmp_path / "runs"])
+    with pytest.raises(MissingError, match="not complete") as caught:
+        build_tables(found, "iou")
+    assert caught.value.hint == "bench report --metric iou --partial"
+    assert build_tables(found, "iou", partial=True)[0]
+    with pytest.raises(MissingError) as caught:
+        build_tables(found, "kato-iou-v1", partial=True)
+    assert caught.value.hint == f"bench score '{path}' --protocol kato-iou-v1"
+    with pytest.raises(MissingError) as caught:
+        build_tables(found, "iou", dataset="shapenet")
+    assert caught.value.hint == "bench run --baseline kato --split test"

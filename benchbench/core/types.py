@@ -49,6 +49,7 @@ class Points:
 
 
 Prediction = Mesh | Voxels | Points
+_NUMBERS = "biuf"  # kinds of dtype: no complex numbers, texts, dates or objects
 
 
 def problem(prediction: Prediction | None) -> str | None:
@@ -56,7 +57,8 @@ def problem(prediction: Prediction | None) -> str | None:
 
     Returns:
         "missing" (None), "empty" (nothing there), "nonfinite" (NaN or infinity),
-        "invalid" (wrong shapes, face indices out of range, occupancy outside [0, 1]) or None.
+        "invalid" (wrong shapes or dtypes, face indices out of range, occupancy outside [0, 1],
+        cells without a volume) or None.
 
     Example:
         >>> import numpy as np
@@ -68,6 +70,9 @@ def problem(prediction: Prediction | None) -> str | None:
     """
     if prediction is None:
         return "missing"
+    first = {Mesh: "vertices", Voxels: "occupancy", Points: "points"}[type(prediction)]
+    if getattr(prediction, first).dtype.kind not in _NUMBERS:
+        return "invalid"
     if isinstance(prediction, Mesh):
         return _mesh_problem(prediction)
     if isinstance(prediction, Voxels):
@@ -76,17 +81,38 @@ def problem(prediction: Prediction | None) -> str | None:
             return "invalid"
         if grid.size == 0:
             return "empty"
-        if not np.isfinite(grid).all() or not np.isfinite(prediction.grid_to_object).all():
+        matrix = prediction.grid_to_object
+        if matrix.shape != (4, 4) or matrix.dtype.kind not in "biuf":
+            return "invalid"
+        if not np.isfinite(grid).all() or not np.isfinite(matrix).all():
             return "nonfinite"
-        return "invalid" if grid.min() < 0 or grid.max() > 1 else None
-    if prediction.points.ndim != 2 or prediction.points.shape[1] != 3:
+        if grid.min() < 0 or grid.max() > 1:
+            return "invalid"
+        return None if _is_affine(matrix) else "invalid"
+    points, normals = prediction.points, prediction.normals
+    if points.ndim != 2 or points.shape[1] != 3:
         return "invalid"
-    if len(prediction.points) == 0:
+    if normals is not None and (
+        normals.shape != points.shape or normals.dtype.kind not in _NUMBERS
+    ):
+        return "invalid"
+    if len(points) == 0:
         return "empty"
-    return None if np.isfinite(prediction.points).all() else "nonfinite"
+    finite = np.isfinite(points).all() and (normals is None or np.isfinite(normals).all())
+    return None if finite else "nonfinite"
+
+
+def _is_affine(matrix: NDArray[np.float64]) -> bool:
+    """True if cells have a volume and the last row is 0 0 0 1."""
+    if not np.array_equal(matrix[3], [0, 0, 0, 1]):
+        return False
+    sizes = np.linalg.svd(matrix[:3, :3].astype(np.float64), compute_uv=False)
+    return bool(sizes[-1] > 1e-9 * sizes[0] and sizes[-1] > 1e-12)
 
 
 def _mesh_problem(mesh: Mesh) -> str | None:
+    if mesh.faces.size and mesh.faces.dtype.kind not in "iu":
+        return "invalid"
     for array in (mesh.vertices, mesh.faces):
         if array.ndim != 2 or array.shape[1] != 3:
             return "invalid"

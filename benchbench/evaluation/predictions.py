@@ -42,6 +42,7 @@ OK = "ok"
 STATUSES = (OK, "empty", "nonfinite", "invalid", "missing", "unreadable", "error")
 _MAX_BYTES = 8 << 30  # of one file from outside, unpacked
 _MAX_PART = 512 << 20  # of one array that is read as a whole
+_LARGEST_INDEX = np.iinfo(np.int32).max
 
 Array = npt.NDArray[Any]
 
@@ -94,23 +95,32 @@ def _plain(prediction: Any) -> Prediction:
     """The same prediction in the dtypes of the contract; ValueError where that loses something."""
     if isinstance(prediction, Mesh):
         faces = np.asarray(prediction.faces)
-        if faces.size and (faces.dtype.kind not in "iu" or faces.max() > np.iinfo(np.int32).max):
-            raise ValueError(f"faces are {faces.dtype}, not integers of 32 bits")
+        if faces.size and (
+            faces.dtype.kind not in "iu" or faces.min() < 0 or faces.max() > _LARGEST_INDEX
+        ):
+            raise ValueError(f"faces are {faces.dtype}, not indices of 31 bits")
         return Mesh(_floats(prediction.vertices), np.ascontiguousarray(faces, dtype=np.int32))
     if isinstance(prediction, Voxels):
-        occupancy = np.asarray(prediction.occupancy)
-        if not np.iscomplexobj(occupancy):
-            matrix = np.ascontiguousarray(prediction.grid_to_object, dtype=np.float64)
-            if matrix.shape != (4, 4):
-                raise ValueError(f"grid_to_object is {matrix.shape}, not (4, 4)")
-            return Voxels(_floats(occupancy), matrix)
+        matrix = _numbers(prediction.grid_to_object)
+        if matrix.shape != (4, 4):
+            raise ValueError(f"grid_to_object is {matrix.shape}, not (4, 4)")
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        return Voxels(_floats(prediction.occupancy), matrix)
     if isinstance(prediction, Points):
         normals = None if prediction.normals is None else _floats(prediction.normals)
         return Points(_floats(prediction.points), normals)
     raise TypeError(f"a prediction is Mesh, Voxels or Points, not {type(prediction).__name__}")
 
 
+def _numbers(array: Any) -> Array:
+    found = np.asarray(array)
+    if found.size and found.dtype.kind not in "biuf":  # a cast would drop or invent something
+        raise ValueError(f"an array of {found.dtype} holds no real numbers")
+    return found
+
+
 def _floats(array: Any) -> npt.NDArray[np.float32]:
+    array = _numbers(array)
     with np.errstate(over="ignore"):  # becomes infinite, which is then found
         return np.ascontiguousarray(array, dtype=np.float32)
 

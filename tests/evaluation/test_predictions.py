@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.errors import InputError
-from benchbench.core.types import Mesh, Points, Voxels
+from benchbench.core.types import Mesh, Points, Prediction, Voxels, problem
 from benchbench.evaluation.predictions import Item, Shard, make_item, write_shard
 from benchbench.evaluation.selftest import box
 
@@ -186,3 +186,48 @@ def test_tricks_are_refused(tmp_path: Path) -> None:
     grid = tampered(lambda file: file["grids/0"].attrs.modify("resolution", 10**6))
     with pytest.raises(InputError, match="damaged"), Shard(grid) as shard:
         list(shard)
+
+
+CORNERS = np.eye(3, dtype=np.float32)
+FACE = np.array([[0, 1, 2]], np.int32)
+FLAT = np.diag([0.25, 0.25, 0.0, 1.0])
+NAN_NORMAL = np.full((3, 3), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "status"),
+    [
+        (Mesh(CORNERS, FACE.astype(np.int64) - 2**32), "invalid"),  # wraps to 0, 1, 2
+        (Mesh(CORNERS, FACE.astype(np.int64) + 2**32), "invalid"),
+        (Mesh(CORNERS + 0j, FACE), "invalid"),
+        (Mesh(CORNERS.astype(str), FACE), "invalid"),
+        (Mesh(CORNERS.astype(object), FACE), "invalid"),
+        (Mesh(CORNERS, FACE.astype(np.float32)), "invalid"),
+        (Voxels(np.ones((2, 2, 2)) + 0j, GRID), "invalid"),
+        (Voxels(np.ones((2, 2, 2)).astype(str), GRID), "invalid"),
+        (Voxels(np.ones((2, 2, 2)), FLAT), "invalid"),
+        (Voxels(np.ones((2, 2, 2)), np.zeros((4, 4))), "invalid"),
+        (Voxels(np.ones((2, 2, 2)), GRID + 0j), "invalid"),
+        (Voxels(np.ones((2, 2, 2)), GRID * [[1], [1], [1], [0]]), "invalid"),
+        (Points(CORNERS.astype("M8[s]")), "invalid"),
+        (Points(CORNERS, CORNERS[:2]), "invalid"),
+        (Points(CORNERS, NAN_NORMAL), "nonfinite"),
+        (Points(CORNERS, CORNERS + 0j), "invalid"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_a_cast_would_change(prediction: Prediction, status: str) -> None:
+    item = make_item("a/b", 0, prediction)
+    assert (item.status, item.prediction) == (status, None)
+    # Told by the contract's own check too, but for what only a cast to int32 brings about.
+    if not isinstance(prediction, Mesh) or prediction.faces.dtype != np.int64:
+        assert problem(prediction) == status
+
+
+def test_arrays_of_other_real_numbers_are_taken() -> None:
+    for kind in ("b", "u1", "i8", "f2", "f8"):
+        assert make_item("a/b", 0, Voxels(np.ones((2, 2, 2)).astype(kind), GRID)).status == "ok"
+    mesh = Mesh(CORNERS.astype(np.float64), FACE.astype(np.uint64))
+    assert make_item("a/b", 0, mesh).status == "ok"
+    mirrored = GRID * [[-1], [1], [1], [1]]
+    assert make_item("a/b", 0, Voxels(np.ones((2, 2, 2)), mirrored)).status == "ok"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -16,14 +18,18 @@ from benchbench.protocols.convert import unit_cube_grid
 SUFFIXES = (".obj", ".off", ".ply", ".npy")
 MAX_BYTES = 256 << 20
 _MAX_CELLS = 256**3
+_VERTEX_OR_FACE = re.compile(rb"^[ \t]*[vf][ \t].*$", re.MULTILINE)
+_VERTEX_ZERO = re.compile(rb"^[ \t]*f[ \t][^\n#]*?(?<=[ \t])[-+]?0+(?![^/\s]).*$", re.MULTILINE)
+_AFTER_SLASH = re.compile(rb"(\d)/\S*")
 
 
 def read_shape(path: Path) -> Prediction:
     """Reads one prediction.
 
-    A mesh file is taken vertex for vertex, nothing is merged or repaired; materials and textures
-    are not looked at. A PLY without faces and an (N, 3) array are points. An (R, R, R) array is a
-    grid of the object frame's unit cube, indexed [x, y, z], with values in [0, 1].
+    A mesh file is taken vertex for vertex, nothing is merged, split or repaired. Of an OBJ only
+    the lines `v` and `f` are read, without groups, materials, textures and normals. A PLY without
+    faces and an (N, 3) array are points. An (R, R, R) array is a grid of the object frame's unit
+    cube, indexed [x, y, z], with values in [0, 1].
 
     Args:
         path: .obj, .off, .ply or .npy.
@@ -79,10 +85,12 @@ def _read_mesh(path: Path, suffix: str) -> Prediction:
     with path.open("rb") as file:
         _check_head(path, file.read(1 << 16), suffix)
         file.seek(0)
+        source: IO[bytes] = file
         options: dict[str, Any] = {"process": False, "maintain_order": True}
         if suffix == ".obj":
+            source = io.BytesIO(_plain_obj(path, file.read()))
             options.update(skip_materials=True, split_object=False, group_material=False)
-        loaded: Any = trimesh.load(file, file_type=suffix[1:], **options)
+        loaded: Any = trimesh.load(source, file_type=suffix[1:], **options)
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_geometry() if hasattr(loaded, "to_geometry") else loaded.dump(True)
         if isinstance(loaded, list):
@@ -97,6 +105,19 @@ def _read_mesh(path: Path, suffix: str) -> Prediction:
     if faces.size and (faces.max() > np.iinfo(np.int32).max or faces.min() < 0):
         raise InputError(f"'{path}' has a face index {faces.max()} or {faces.min()}")
     return Mesh(floats, faces.astype(np.int32))
+
+
+def _plain_obj(path: Path, data: bytes) -> bytes:
+    """Vertices and faces of an OBJ and nothing else: the loader would split it by material.
+
+    Raises:
+        InputError: A face names vertex 0; vertices count from 1, so all its faces are shifted.
+    """
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\\\n", b" ")
+    if zero := _VERTEX_ZERO.search(data):
+        line = zero.group().decode("ascii", "replace").strip()[:60]
+        raise InputError(f"'{path}' has a face of vertex 0, '{line}'; an OBJ counts from 1")
+    return _AFTER_SLASH.sub(rb"\1", b"\n".join(_VERTEX_OR_FACE.findall(data)))
 
 
 def _check_head(path: Path, head: bytes, suffix: str) -> None:

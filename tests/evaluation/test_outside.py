@@ -354,3 +354,34 @@ def test_a_protocol_that_takes_no_prediction_refuses(
         with pytest.raises(UsageError, match="clouds of points") as caught:
             score(tmp_path / "mine", store, tmp_path / "runs")
         assert f"'{store.object_ids[rows[1]]}' view 0" in str(caught.value)
+
+
+def test_groups_and_textures_move_no_vertex(tmp_path: Path) -> None:
+    """Two materials, an object, texture seams: the vertices and faces are those of the lines."""
+    text = (
+        "mtllib a.mtl\no first\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 0\nv 9 9 9\nvt 0 0\nvt 1 1\n"
+        "vn 0 0 1\ng left\nusemtl red\ns 1\nf 1/1/1 2/1/1 3/2/1\no second\nusemtl blue\n"
+        "f 4/2/1 2//1 \\\n 3/1\n"
+    )
+    for name, content in (("unix", text), ("dos", text.replace("\n", "\r\n"))):
+        (tmp_path / f"{name}.obj").write_bytes(content.encode())
+        mesh = read_shape(tmp_path / f"{name}.obj")
+        assert isinstance(mesh, Mesh)
+        expected = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [9, 9, 9]]
+        assert mesh.vertices.tolist() == expected
+        assert mesh.faces.tolist() == [[0, 1, 2], [3, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "face", ["f 0 1 2", "f 1 2 0", "f 2/1 00/1 1/1", " f\t1 0//1 2", "f 1 -0 2"]
+)
+def test_an_obj_that_counts_from_0_is_unreadable(tmp_path: Path, face: str) -> None:
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\n"
+    (tmp_path / "a.obj").write_text(f"{corners}f 1 2 3\n{face}\nf 2 3 1\n")
+    with pytest.raises(InputError, match="counts from 1"):
+        read_shape(tmp_path / "a.obj")
+    (tmp_path / "b.obj").write_text(f"{corners}vt 0 0\nf 1/0 2/10 10 # 0\nf 1 2 3 # 0\n")
+    try:
+        read_shape(tmp_path / "b.obj")
+    except InputError as error:
+        assert "counts from 1" not in str(error)

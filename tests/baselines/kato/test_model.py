@@ -15,7 +15,7 @@ from benchbench.baselines.kato.model import TO_OBJECT, KatoBaseline, Meshes
 from benchbench.baselines.kato.network import Network
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.weights import write_checkpoint
-from benchbench.core.errors import CheckError, MissingError, ShapeError, UsageError
+from benchbench.core.errors import CheckError, ShapeError, UsageError
 from benchbench.core.types import problem
 from benchbench.cuda_ops.camera import get_points_from_angles
 from benchbench.cuda_ops.kato_silhouettes import kato_silhouettes
@@ -106,10 +106,7 @@ def test_what_a_run_records(baseline: KatoBaseline, checkpoint: Path) -> None:
 
 
 def test_shipped_weights_name_themselves() -> None:
-    try:
-        shipped = load_baseline("kato")
-    except MissingError:
-        pytest.skip("this checkout ships no weights")
+    shipped = load_baseline("kato")
     assert "shipped" in shipped.caption and shipped.checkpoint_hash[:8] in shipped.caption
     quarter = shipped.predict(torch.zeros(1, 4, 64, 64)).vertices
     assert quarter.shape == (1, 642, 3) and quarter.isfinite().all()

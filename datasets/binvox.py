@@ -41,12 +41,15 @@ class Binvox:
     scale: float
 
 
-def read_binvox(source: str | Path | bytes, name: str | None = None) -> Binvox:
+def read_binvox(
+    source: str | Path | bytes, name: str | None = None, max_side: int = MAX_SIDE
+) -> Binvox:
     """Read a binvox file.
 
     Args:
         source: Path, or the file's bytes.
         name: What to call it in errors; the path if None.
+        max_side: Longer sides are refused before anything is unpacked.
 
     Returns:
         The grid with axes x, y, z (the file holds x, z, y with y fastest). Any value but 0 is
@@ -75,8 +78,8 @@ def read_binvox(source: str | Path | bytes, name: str | None = None) -> Binvox:
     sides = [int(word) for word in _words(lines[1], "dim", 3, broken, str.isdecimal)]
     translate = [float(w) for w in _words(lines[2], "translate", 3, broken, _is_number)]
     scale = float(_words(lines[3], "scale", 1, broken, _is_number, more=True)[0])
-    if not all(1 <= side <= MAX_SIDE for side in sides):
-        raise broken(f"sides of {sides} cells are outside 1 to {MAX_SIDE}")
+    if not all(1 <= side <= max_side for side in sides):
+        raise broken(f"sides of {sides} cells are outside 1 to {max_side}")
     runs = np.frombuffer(data, np.uint8, offset=body)
     if runs.size % 2:
         raise broken("its last run has no length")

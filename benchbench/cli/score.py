@@ -12,9 +12,9 @@ from benchbench.core.errors import EXIT_CHECK, EXIT_PARTIAL, CheckError, Missing
 _EPILOG = """
 \b
 PREDICTIONS is a run folder, an .h5 file of predictions, or a folder of
-  <synset>/<object>/<view>.obj     (.off .ply .npy; or <synset>/<object>.obj)
+  <synset>/<object>/<view>.obj  (.off .ply .npy .binvox; or <synset>/<object>.obj)
 in the object frame: y up, longest side 1, centred. An .npy holds an (R, R, R)
-grid of the unit cube indexed [x, y, z], or (N, 3) points.
+grid of the unit cube indexed [x, y, z], or (N, 3) points; a .binvox the former.
 
 \b
 Examples:
@@ -153,6 +153,8 @@ def _expect(ctx: click.Context, common: Common, folder: object, expect: Path) ->
             f"{found['compared']} numbers agree with '{expect}', "
             f"largest relative difference {found['largest_difference']:.2g}"
         )
+    if found["not_compared"]:
+        common.say(f"'{expect}' says nothing of {', '.join(found['not_compared'])}")
     if found["differences"]:
         if common.json:
             ctx.exit(EXIT_CHECK)

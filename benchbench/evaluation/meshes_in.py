@@ -1,4 +1,4 @@
-"""Reading shapes from a stranger's files: obj, off, ply, npy. Nothing in them is executed."""
+"""Reading shapes from a stranger's files: meshes, grids, points. Nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import numpy as np
 
 from benchbench.core.errors import InputError
 from benchbench.core.types import Mesh, Points, Prediction, Voxels
+from benchbench.datasets.binvox import read_binvox
 from benchbench.protocols.convert import unit_cube_grid
 
-SUFFIXES = (".obj", ".off", ".ply", ".npy")
+SUFFIXES = (".obj", ".off", ".ply", ".npy", ".binvox")
 MAX_BYTES = 256 << 20
-_MAX_CELLS = 256**3
+_MAX_SIDE = 256
 _VERTEX_OR_FACE = re.compile(rb"^[ \t]*[vf][ \t].*$", re.MULTILINE)
 _VERTEX_ZERO = re.compile(rb"^[ \t]*f[ \t][^\n#]*?(?<=[ \t])[-+]?0+(?![^/\s]).*$", re.MULTILINE)
 _AFTER_SLASH = re.compile(rb"(\d)/\S*")
@@ -29,10 +30,11 @@ def read_shape(path: Path) -> Prediction:
     A mesh file is taken vertex for vertex, nothing is merged, split or repaired. Of an OBJ only
     the lines `v` and `f` are read, without groups, materials, textures and normals. A PLY without
     faces and an (N, 3) array are points. An (R, R, R) array is a grid of the object frame's unit
-    cube, indexed [x, y, z], with values in [0, 1].
+    cube, indexed [x, y, z], with values in [0, 1]. So is a .binvox, whatever frame its header
+    states; both have at most 256 cells a side.
 
     Args:
-        path: .obj, .off, .ply or .npy.
+        path: .obj, .off, .ply, .npy or .binvox.
 
     Raises:
         InputError: The file is broken, too large, a link, or of another kind.
@@ -44,7 +46,9 @@ def read_shape(path: Path) -> Prediction:
         raise InputError(f"'{path}' has {state.st_size} bytes, more than {MAX_BYTES >> 20} MiB")
     suffix = path.suffix.lower()
     try:
-        return _read_array(path, state.st_size) if suffix == ".npy" else _read_mesh(path, suffix)
+        if suffix == ".npy":
+            return _read_array(path, state.st_size)
+        return _read_binvox(path) if suffix == ".binvox" else _read_mesh(path, suffix)
     except InputError:
         raise
     except Exception as error:
@@ -73,9 +77,16 @@ def _read_array(path: Path, size: int) -> Prediction:
     array = np.load(path, allow_pickle=False)
     if array.ndim == 2 and array.shape[1] == 3:
         return Points(array.astype(np.float32))
-    if array.ndim == 3 and len(set(array.shape)) == 1 and array.size <= _MAX_CELLS:
+    if array.ndim == 3 and len(set(array.shape)) == 1 and max(array.shape) <= _MAX_SIDE:
         return Voxels(array.astype(np.float32), unit_cube_grid(max(array.shape[0], 1)))
     raise InputError(f"'{path}' holds an array {array.shape}, neither (R, R, R) nor (N, 3)")
+
+
+def _read_binvox(path: Path) -> Prediction:
+    grid = read_binvox(path, max_side=_MAX_SIDE).occupied
+    if len(set(grid.shape)) != 1:
+        raise InputError(f"'{path}' holds a grid of {grid.shape} cells, not (R, R, R)")
+    return Voxels(grid.astype(np.float32), unit_cube_grid(grid.shape[0]))
 
 
 def _read_mesh(path: Path, suffix: str) -> Prediction:

@@ -24,6 +24,7 @@ from benchbench.protocols.registry import default_protocols, get_protocol, in_or
 
 LOG = logging.getLogger("benchbench.run")
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
+_IDENTITY = {"dataset": ("identity", "split_hash"), "selection": ("items",)}  # of a result
 
 
 def choose_protocols(store: Store, named: Sequence[str], also: Sequence[str] = ()) -> list[str]:
@@ -253,8 +254,14 @@ def read_result(path: Path) -> dict[str, Any]:
         raise InputError(str(error), hint) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise InputError(f"'{file}' is no result file", hint)
-    if not {"protocols", "dataset", "selection"} <= set(content):
-        raise InputError(f"'{file}' lacks what a result holds", hint)
+    try:
+        for place, keys in _IDENTITY.items():
+            for key in keys:
+                _ = content[place][key]
+        for summary in content["protocols"].values():
+            _numbers(summary)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"'{file}' lacks what a result holds ({error!r})", hint) from error
     return content
 
 
@@ -272,11 +279,23 @@ def check_expected(
         quiet: No progress on stderr.
 
     Returns:
-        {"compared": number of values, "largest_difference": relative, "differences": [...]}.
+        {"compared": number of values, "largest_difference": relative, "differences": [...],
+        "not_compared": protocols of the run that the result does not name}.
+
+    Raises:
+        CheckError: The result names no protocol, so that nothing would be compared.
+        UsageError: It names a protocol that this version does not know.
     """
     config = folder.read_config()
-    store = open_for(config, root)
     names = list(expected["protocols"])
+    if not names:
+        raise CheckError(
+            "the result names no protocol, so nothing can be compared",
+            hint="name the result of a run that was scored",
+        )
+    for name in names:
+        get_protocol(name)
+    store = open_for(config, root)
     differences = [
         f"{what}: {theirs} expected, {ours} found"
         for what, theirs, ours in (
@@ -303,7 +322,12 @@ def check_expected(
             largest = max(largest, gap / max(abs(theirs), _ABSOLUTE))
             if not math.isclose(value, theirs, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
                 differences.append(f"{name} {place}: {theirs!r} expected, {value!r} found")
-    return {"compared": compared, "largest_difference": largest, "differences": differences}
+    return {
+        "compared": compared,
+        "largest_difference": largest,
+        "differences": differences,
+        "not_compared": [name for name in folder.scored() if name not in names],
+    }
 
 
 def _numbers(summary: dict[str, Any]) -> dict[str, float]:

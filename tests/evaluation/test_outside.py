@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +14,17 @@ import trimesh
 
 from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
 from benchbench.core.types import Mesh, Points, Voxels
+from benchbench.datasets.binvox import write_binvox
+from benchbench.evaluation.folder import RunFolder
 from benchbench.evaluation.meshes_in import read_shape
 from benchbench.evaluation.outside import open_outside
-from benchbench.evaluation.rescore import check_expected, plan_outside, score_outside, score_run
+from benchbench.evaluation.rescore import (
+    check_expected,
+    plan_outside,
+    read_result,
+    score_outside,
+    score_run,
+)
 from benchbench.evaluation.run import run
 from benchbench.protocols.convert import house_voxels, unit_cube_grid
 
@@ -196,8 +205,6 @@ def test_expect(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
     stubs.STUBS["stub"] = stubs.Stub()
     protocols = ("bench-iou-v1", "bench-surface-v1")
     result = run(stubs.request(tiny_root, tmp_path, protocols=protocols), quiet=True)
-    from benchbench.evaluation.folder import RunFolder
-
     folder = RunFolder(next(tmp_path.glob("*/stub-*")))
     before = {p: p.read_bytes() for p in folder.path.rglob("*.csv")}
     found = check_expected(folder, result, tiny_root, quiet=True)
@@ -215,8 +222,6 @@ def test_a_run_of_another_data_set_version_is_refused(
 ) -> None:
     stubs.STUBS["stub"] = stubs.Stub()
     run(stubs.request(tiny_root, tmp_path / "runs"), quiet=True)
-    from benchbench.evaluation.folder import RunFolder
-
     folder = RunFolder(next((tmp_path / "runs").glob("*/stub-*")))
     other = tmp_path / "other"
     stubs.make_store(other, meshes=False)
@@ -385,3 +390,63 @@ def test_an_obj_that_counts_from_0_is_unreadable(tmp_path: Path, face: str) -> N
         read_shape(tmp_path / "b.obj")
     except InputError as error:
         assert "counts from 1" not in str(error)
+
+
+def test_binvox_files(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
+    """The unit cube's cells by object axes, whatever the header says of the frame."""
+    store = stubs.tiny_store(tiny_root)
+    for row in store.indices("test").tolist():
+        path = tmp_path / "mine" / (store.object_ids[row] + ".binvox")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grid = house_voxels(store.mesh(row), unit_cube_grid())
+        write_binvox(grid, path, translate=(3.0, 4.0, 5.0), scale=7.0)
+    result = score(tmp_path / "mine", store, tmp_path / "runs", "r2n2-iou-v1", "bench-iou-v1")
+    assert result["protocols"]["bench-iou-v1"]["mean_over_classes"]["iou"] == 1.0
+    assert result["protocols"]["r2n2-iou-v1"]["mean_over_classes"] == {"iou": 1.0, "ap": 1.0}
+    cells = np.zeros((4, 4, 4), bool)
+    cells[0, 1, 2] = cells[0, 1, 3] = True
+    write_binvox(cells, tmp_path / "a.binvox")
+    shape = read_shape(tmp_path / "a.binvox")
+    assert isinstance(shape, Voxels) and (shape.occupancy == cells).all()
+    assert shape.grid_to_object.tolist() == unit_cube_grid(4).tolist()
+
+
+def test_binvox_files_that_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.binvox"
+    write_binvox(np.ones((4, 4, 5), bool), path)
+    with pytest.raises(InputError, match="not \\(R, R, R\\)"):
+        read_shape(path)
+    write_binvox(np.ones((4, 4, 4), bool), path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="no length"):
+        read_shape(path)
+    path.write_bytes(b"#binvox 1\ndim 257 257 257\ntranslate 0 0 0\nscale 1\ndata\n\x01\xff")
+    with pytest.raises(InputError, match="1 to 256"):
+        read_shape(path)
+
+
+def test_expect_compares_something_and_says_what_not(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    stubs.STUBS["stub"] = stubs.Stub()
+    protocols = ("bench-iou-v1", "dibr-chamfer-v1")
+    result = run(stubs.request(tiny_root, tmp_path, protocols=protocols), quiet=True)
+    folder = RunFolder(next(tmp_path.glob("*/stub-*")))
+    with pytest.raises(CheckError, match="names no protocol"):
+        check_expected(folder, {**result, "protocols": {}}, tiny_root, quiet=True)
+    part = {**result, "protocols": {"bench-iou-v1": result["protocols"]["bench-iou-v1"]}}
+    found = check_expected(folder, part, tiny_root, quiet=True)
+    assert found["differences"] == [] and found["not_compared"] == ["dibr-chamfer-v1"]
+    # A result that lacks something is refused when it is read.
+    path = tmp_path / "expected.json"
+    for place, key in (("dataset", "identity"), ("dataset", "split_hash"), ("selection", "items")):
+        lacking = {name: value for name, value in result[place].items() if name != key}
+        path.write_text(json.dumps({**result, place: lacking}))
+        with pytest.raises(InputError, match="lacks what a result holds"):
+            read_result(path)
+    for wrong in ({"bench-iou-v1": {}}, {"bench-iou-v1": None}, ["bench-iou-v1"]):
+        path.write_text(json.dumps({**result, "protocols": wrong}))
+        with pytest.raises(InputError, match="lacks what a result holds"):
+            read_result(path)
+    path.write_text(json.dumps(result))
+    assert read_result(path)["hash"] == result["hash"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from benchbench.core.errors import BenchError
 from benchbench.core.files import FileLock
+from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
 from benchbench.cuda_ops import build
 
@@ -179,7 +179,7 @@ def _find(kind: str) -> Path:
     folder = data_root() / "kernels" / f"{kind}-{build.fingerprint(kind)}"
     with FileLock(folder.parent / f"{folder.name}.lock", f"the {kind} kernels"):
         if not (build.is_current(kind, folder) and (folder / name).exists()):
-            sys.stderr.write(f"building the {kind} kernels into {folder}\n")
+            notice(f"building the {kind} kernels into {folder}")
             build.build(kind, folder)
     return folder / name
 

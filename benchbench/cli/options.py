@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from benchbench.core.errors import BenchError, MissingError
+from benchbench.core.notices import hushed
 from benchbench.core.paths import data_root
 
 # The verb's context is gone when its error reaches the group; `meta` is shared by both.
@@ -71,6 +72,8 @@ def common_options(command: Command) -> Command:
         context.meta[_VERBOSE] = verbose
         if context.get_parameter_source("root") is click.core.ParameterSource.COMMANDLINE:
             context.meta[_ROOT] = str(root)
+        if quiet:
+            context.with_resource(hushed())
         common = Common(data_root(root), verbose, quiet, as_json)
         return command(common, *args, **kwargs)
 

@@ -8,13 +8,13 @@ import fcntl
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchbench.core.errors import BenchError, InputError, MissingError
+from benchbench.core.notices import notice
 
 
 @contextlib.contextmanager
@@ -150,8 +150,7 @@ class FileLock:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write(f"waiting: another process is at work on {self._what}\n")
-            sys.stderr.flush()
+            notice(f"waiting: another process is at work on {self._what}")
             fcntl.flock(self._handle, fcntl.LOCK_EX)
         except OSError as error:
             os.close(self._handle)

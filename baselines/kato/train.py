@@ -150,7 +150,7 @@ class KatoTask:
         self.options, self.device = options, device
         self.network = Network(widths)
         self.network.initialise(options.seed)
-        self.network.to(device).to(memory_format=torch.channels_last)
+        self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = self.network.chainer_parameters()
         self.optimizer = SkippingAdam(dict(self.parameters), MULTIPLIERS)
         classes = options.classes.split(",") if options.classes else None

@@ -231,9 +231,9 @@ def check_accepted(job: ScoringJob, shards: Iterable[Path], store: Store) -> Non
                     continue
                 return
     if first is not None:
-        error, item = first
+        refusal, item = first
         raise NotAccepted(
-            f"{error}; none of the predictions is taken, the first is '{item.object_id}' "
+            f"{refusal}; none of the predictions is taken, the first is '{item.object_id}' "
             f"view {item.view}",
-            hint=error.hint,
+            hint=refusal.hint,
         )

@@ -143,8 +143,8 @@ def _body(
         return
     if c.body == "open back":
         t = p.wall
-        hollow = box((-d, lift + t, -half + t), (d / 2 - t, top - t, half - t))
-        a.add("body", box((-d / 2, lift, -half), (d / 2, top, half)), minus=[hollow])
+        inside = box((-d, lift + t, -half + t), (d / 2 - t, top - t, half - t))
+        a.add("body", box((-d / 2, lift, -half), (d / 2, top, half)), minus=[inside])
         a.add(
             "accent",
             box((-d / 2, lift + 0.75 * h, -half), (d / 2 - 0.03, lift + 0.75 * h + t, half)),

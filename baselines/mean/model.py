@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from benchbench.baselines.mean.spec import SPEC, MeanParameters
 from benchbench.core.errors import MissingError, UsageError
 from benchbench.core.names import require
-from benchbench.core.types import Mesh, Voxels
+from benchbench.core.types import Voxels
+from benchbench.cuda_ops.house_voxels import house_voxels, unit_cube_grid
 
 HOUSE = "house"
-_RESOLUTION = 32
 _THRESHOLDS = tuple(round(0.02 * n, 2) for n in range(1, 50))
 
 
@@ -82,7 +82,7 @@ class MeanBaseline:
             sums[synset] = sums.get(synset, np.zeros(grid.shape)) + grid
             counts[synset] = counts.get(synset, 0) + 1
         self._means = {s: (total / counts[s]).astype(np.float32) for s, total in sums.items()}
-        self._grid = house_grid() if kind == HOUSE else store.grid_to_object(kind)
+        self._grid = unit_cube_grid() if kind == HOUSE else store.grid_to_object(kind)
         val = [i for i in store.indices("val").tolist() if store.class_of(i) in self._means]
         chosen_on = "val" if val else "train"
         self.threshold = self._choose(store, val or train.tolist(), kind)
@@ -146,31 +146,7 @@ def grid_of(store: Any, index: int, kind: str) -> NDArray[np.bool_]:
     mesh = store.mesh(index)
     if mesh is None:
         raise UsageError(f"object '{store.object_ids[index]}' has no mesh", hint="--set kind=...")
-    return house_voxels(mesh)
-
-
-def house_grid() -> NDArray[np.float64]:
-    """(4, 4) from cells to the object frame: 32 cells a side of the unit cube."""
-    matrix = np.diag([1 / _RESOLUTION] * 3 + [1.0])
-    matrix[:3, 3] = -0.5
-    return matrix
-
-
-def house_voxels(mesh: Mesh) -> NDArray[np.bool_]:
-    """The unit cube's 32^3 cells by Kato's voxeliser, with room around the cube.
-
-    The fill takes open border cells for outside, and every object touches the unit cube's border;
-    so it is voxelised in the middle of a cube of twice the side and cut out.
-    """
-    import torch
-
-    from benchbench.cuda_ops import voxelize
-
-    unit = torch.from_numpy((mesh.vertices.astype(np.float64) / 2 + 0.5).astype(np.float32))
-    faces = torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int32))
-    grid = voxelize(unit[None], faces, 2 * _RESOLUTION)[0].numpy()
-    inner = slice(_RESOLUTION // 2, _RESOLUTION // 2 + _RESOLUTION)
-    return np.ascontiguousarray(grid[inner, inner, inner])
+    return house_voxels(mesh, unit_cube_grid())
 
 
 def load(

@@ -6,32 +6,24 @@ protocol names. A conversion that moves a number gets a new name.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from benchbench.core.types import Mesh, Voxels
+from benchbench.cuda_ops.house_voxels import (
+    RESOLUTION,
+    BoolGrid,
+    Matrix,
+    tensor,
+    unit_cube_grid,
+)
+from benchbench.cuda_ops.house_voxels import house_voxels as voxels_of_mesh
 from benchbench.protocols.truth import Unscorable
 
-RESOLUTION = 32
+__all__ = [
+    "RESOLUTION", "BoolGrid", "Matrix", "check_size", "house_voxels", "kato_grid", "marching_cubes",
+    "nearest_cell", "same_grid", "tensor", "unit_cube_grid",
+]  # fmt: skip
 LARGEST_COORDINATE = 1e6
-
-BoolGrid = npt.NDArray[np.bool_]
-Matrix = npt.NDArray[np.float64]
-
-
-def unit_cube_grid(resolution: int = RESOLUTION) -> Matrix:
-    """`grid_to_object` of the object frame's unit cube cut into `resolution` cells a side.
-
-    Example:
-        >>> unit_cube_grid(32)[0].tolist()
-        [0.03125, 0.0, 0.0, -0.5]
-    """
-    matrix = np.eye(4)
-    matrix[:3, :3] /= resolution
-    matrix[:3, 3] = -0.5
-    return matrix
 
 
 def kato_grid() -> Matrix:
@@ -42,13 +34,6 @@ def kato_grid() -> Matrix:
     return matrix
 
 
-def tensor(array: npt.NDArray[Any], dtype: type[np.generic]) -> Any:
-    """An array as torch tensor without a copy where that is safe (torch wants it writable)."""
-    import torch
-
-    return torch.from_numpy(np.require(array, dtype, ["C", "W"]))
-
-
 def check_size(mesh: Mesh) -> None:
     """Refuses meshes so large that squares of their coordinates mean nothing in float32."""
     largest = float(np.abs(mesh.vertices).max())
@@ -57,34 +42,13 @@ def check_size(mesh: Mesh) -> None:
 
 
 def house_voxels(mesh: Mesh, grid_to_object: Matrix, resolution: int = RESOLUTION) -> BoolGrid:
-    """house-voxeliser-v1: Kato's voxeliser in a grid of twice the side, middle part kept.
-
-    Kato's fill takes every empty border cell as outside, so a closed mesh that touches the border
-    of its grid comes out hollow; the longest side of every truth touches it. With cells of the
-    same size around it there is room.
-
-    Args:
-        mesh: Object frame.
-        grid_to_object: (4, 4) of the wanted grid, cell n spanning [n, n + 1).
-        resolution: R, cells per side of the wanted grid; even.
-
-    Returns:
-        (R, R, R) bool, [x, y, z].
+    """house-voxeliser-v1, see `benchbench.cuda_ops.house_voxels`, of a mesh of sane size.
 
     Raises:
         Unscorable: The coordinates are absurd.
     """
-    from benchbench.cuda_ops import voxelize
-
     check_size(mesh)
-    to_grid = np.linalg.inv(grid_to_object)
-    cells = mesh.vertices.astype(np.float64) @ to_grid[:3, :3].T + to_grid[:3, 3]
-    margin = resolution // 2
-    unit = ((cells + margin) / (2 * resolution)).astype(np.float32)
-    faces = tensor(mesh.faces, np.int32)
-    grid = voxelize(tensor(unit, np.float32)[None], faces, resolution=2 * resolution)
-    inner = slice(margin, margin + resolution)
-    return np.ascontiguousarray(grid[0, inner, inner, inner].numpy())
+    return voxels_of_mesh(mesh, grid_to_object, resolution)
 
 
 def same_grid(a: Voxels, resolution: int, grid_to_object: Matrix) -> bool:

@@ -1,8 +1,8 @@
 """Reading archives from outside as streams: nothing is unpacked to disk, nothing is trusted.
 
-Refused, by name: members whose path is absolute or climbs out, links, devices, sparse files,
-encrypted members, more members or bytes than the limits, compression beyond any honest ratio,
-archives which end early. Arrays are read without pickle.
+Refused, by name: members whose path is absolute, climbs out or cannot be printed, links, devices,
+sparse files, long headers, encrypted members, more members or bytes than the limits, compression
+beyond any honest ratio, archives which end early. Arrays are read without pickle.
 """
 
 from __future__ import annotations
@@ -78,28 +78,38 @@ def read_archive(
     path = Path(path)
     limits = limits or Limits()
     with path.open("rb") as file:
-        magic = file.read(4)
+        magic = file.read(tarfile.BLOCKSIZE)
     if magic[:2] == b"\x1f\x8b":
         return _read_tar(path, limits, want, compressed=True)
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _read_zip(path, limits, want)
-    if tarfile.is_tarfile(path):
+    if _is_tar_header(magic):
         return _read_tar(path, limits, want, compressed=False)
     raise InputError(f"'{path}' is no tar, tar.gz or zip archive")
+
+
+def _is_tar_header(block: bytes) -> bool:
+    # tarfile.is_tarfile would read what the header announces, gigabytes perhaps
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return len(block) == tarfile.BLOCKSIZE and not block.strip(b"\0")
+    return True
 
 
 def safe_name(name: str, archive: object) -> str:
     """The member's path if it stays inside the archive's own folder.
 
     Raises:
-        InputError: It is absolute, climbs out with "..", or holds a backslash, colon or NUL.
+        InputError: It is absolute, climbs out with "..", holds a backslash or colon, or anything
+            that a terminal would not print as it is (it will stand in reports).
 
     Example:
         >>> safe_name("./a/b.png", "x.tgz")
         'a/b.png'
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    bad = name.startswith("/") or ".." in parts or any(c in name for c in "\\\0")
+    bad = name.startswith("/") or ".." in parts or "\\" in name or not name.isprintable()
     if bad or (parts and ":" in parts[0]):
         raise InputError(f"'{archive}' holds a member with an unsafe path {name!r}")
     return "/".join(parts)
@@ -132,6 +142,44 @@ class _Counted(io.RawIOBase):
         return data
 
 
+# Headers which carry a longer path or attributes of the next member; read whole by tarfile.
+_EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_HEADER_BYTES = 1 << 16  # an honest one has some hundred
+_HEADER_CHAIN = 8  # before one member, an honest one has three; tarfile recurses
+_GLOBAL_BYTES = 1 << 20  # those for all members that follow add up in memory
+
+
+def _careful_headers(path: Path) -> type[tarfile.TarInfo]:
+    """A class of headers for one reading of `path` that refuses before tarfile reads on."""
+    for_all = chain = 0
+
+    class Careful(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Careful:
+            nonlocal for_all, chain
+            item = super().frombuf(buf, encoding, errors)
+            if item.type == tarfile.GNUTYPE_SPARSE:  # its list of holes has no end but the file's
+                raise InputError(f"'{path}' holds {item.name!r}, a sparse file")
+            chain = chain + 1 if item.type in _EXTENSIONS else 0
+            if chain > _HEADER_CHAIN:
+                raise InputError(f"'{path}' holds headers of headers of headers; refused")
+            if item.type == tarfile.XGLTYPE:
+                for_all += max(512, item.size)
+            if item.type in _EXTENSIONS and (
+                not 0 <= item.size <= _HEADER_BYTES or for_all > _GLOBAL_BYTES
+            ):
+                raise InputError(f"'{path}' holds a header of {item.size} bytes; refused")
+            return item
+
+    return Careful
+
+
 def _read_tar(
     path: Path, limits: Limits, want: Callable[[str], bool] | None, compressed: bool
 ) -> Iterator[Member]:
@@ -140,7 +188,7 @@ def _read_tar(
         inner: Any = gzip.GzipFile(fileobj=packed) if compressed else packed
         stream = _Counted(inner, packed if compressed else None, path, limits)
         try:
-            with tarfile.open(fileobj=stream, mode="r|") as tar:
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_careful_headers(path)) as tar:
                 for item in tar:
                     number += 1
                     name = safe_name(item.name, path)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchbench.core.errors import InputError, MissingError
 from benchbench.core.files import sha256_file
-from benchbench.datasets.archives import read_archive
+from benchbench.datasets.archives import read_archive, safe_name
 
 RENDERING = "ShapeNetRendering"
 VOXELS = "ShapeNetVox32"
@@ -125,8 +125,8 @@ def models(
 
 
 def _from_folder(path: Path, skip: Callable[[str, str], bool]) -> Iterator[Model]:
-    for synset in sorted(p.name for p in path.iterdir() if p.is_dir()):
-        for name in sorted(p.name for p in (path / synset).iterdir() if p.is_dir()):
+    for synset in _folders(path):
+        for name in _folders(path / synset):
             if skip(synset, name):
                 yield Model(synset, name, {})
                 continue
@@ -138,6 +138,11 @@ def _from_folder(path: Path, skip: Callable[[str, str], bool]) -> Iterator[Model
                 if file.is_file()
             }
             yield Model(synset, name, files)
+
+
+def _folders(path: Path) -> list[str]:
+    # The names become ids, which stand in reports: as strict as with an archive's members.
+    return sorted(safe_name(p.name, path) for p in path.iterdir() if p.is_dir())
 
 
 def _read(file: Path) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.errors import InputError
+from benchbench.datasets import archives
 from benchbench.datasets.archives import Limits, read_archive, read_npz, safe_name
 
 FILES = [("a/b.txt", b"hello"), ("a/c.bin", bytes(range(256)) * 40), ("d.txt", b"")]
@@ -63,7 +64,10 @@ def test_folders_have_no_data(tmp_path: Path) -> None:
     assert [(m.name, m.data) for m in read_archive(path)] == [("top", None), ("top/a", b"1")]
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "a\\..\\x", "C:/x", "a/\0b"])
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/etc/x", "a/../../x", "a\\..\\x", "C:/x", "a/\0b", "a/\x1b[2Jb", "a\n", "a\u202eb"],
+)
 def test_escaping_names(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="unsafe path"):
         safe_name(name, "x.tgz")
@@ -118,6 +122,63 @@ def test_bomb_in_a_header(tmp_path: Path) -> None:
     path = put(tmp_path, gzip.compress(bytes(raw)))
     with pytest.raises(InputError):
         list(read_archive(path, Limits(slack_bytes=1 << 20)))
+
+
+def header(kind: bytes, size: int) -> bytes:
+    info = special("x", kind)
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("compress", [True, False])
+def test_long_headers_are_not_read(
+    tmp_path: Path, kind: bytes, compress: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bytes that do not compress, so that no ratio gives them away.
+    size = 1 << 23
+    raw = header(kind, size) + np.random.default_rng(0).bytes(size) + tar_bytes(FILES, False)
+    path = put(tmp_path, gzip.compress(raw, 1) if compress else raw)
+    asked: list[int] = []
+    read = archives._Counted.read
+    monkeypatch.setattr(
+        archives._Counted, "read", lambda self, size=-1: (asked.append(size), read(self, size))[1]
+    )
+    with pytest.raises(InputError, match=f"header of {size} bytes"):
+        list(read_archive(path))
+    assert sum(asked) < 1 << 16
+
+
+def test_headers_that_add_up(tmp_path: Path) -> None:
+    body = b"60000 k%06d=" + b"x" * 59_986 + b"\n"
+    members = tar_bytes([("a", b"")], False)[:512]
+    raw = b"".join(
+        header(tarfile.XGLTYPE, 60_000) + (body % n).ljust(60_416, b"\0") + members
+        for n in range(40)
+    )
+    with pytest.raises(InputError, match="header of 60000 bytes"):
+        list(read_archive(put(tmp_path, raw + bytes(1024))))
+    assert len(list(read_archive(put(tmp_path, raw[: 61_440 * 10] + bytes(1024))))) == 10
+
+
+def test_headers_of_headers(tmp_path: Path) -> None:
+    long = header(tarfile.GNUTYPE_LONGNAME, 512) + b"n".ljust(512, b"\0")
+    with pytest.raises(InputError, match="headers of headers"):
+        list(read_archive(put(tmp_path, long * 5000 + tar_bytes(FILES, False))))
+
+
+def test_sparse_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sparse"):
+        list(read_archive(put(tmp_path, header(tarfile.GNUTYPE_SPARSE, 0) + bytes(1024))))
+
+
+def test_honest_long_names(tmp_path: Path) -> None:
+    name = "/".join(["folder" * 20] * 5)
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w", format=form) as tar:
+            tar.addfile(tarfile.TarInfo(name))
+        assert [m.name for m in read_archive(put(tmp_path, stream.getvalue()))] == [name]
 
 
 @pytest.mark.parametrize("form", ["tgz", "tar", "zip"])

@@ -85,6 +85,12 @@ def test_folders(tmp_path: Path) -> None:
     ]
 
 
+def test_names_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    (tmp_path / "x" / "s" / "a\x1b[2Jb").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"unsafe path 'a\\x1b"):
+        read(tmp_path / "x")
+
+
 def test_find(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="neither") as caught:
         find(tmp_path, VOXELS)

@@ -69,10 +69,15 @@ def score(
     overwrite: bool,
 ) -> None:
     """Score predictions of any method under any protocol; check a result file."""
+    from benchbench.evaluation.folder import Rank, RunFolder
     from benchbench.protocols.registry import get_protocol
 
     for protocol in protocols:
         get_protocol(protocol)
+    rank = Rank.from_environment()
+    quiet = common.quiet or rank.index > 0
+    if rank.index > 0 and (selftest or expect is not None):
+        return  # rank 0 does it, and says what it found
     if selftest:
         _selftest(ctx, common)
         return
@@ -82,8 +87,6 @@ def score(
         raise MissingError(
             f"there are no predictions at '{predictions}'", hint="bench score --help"
         )
-    from benchbench.evaluation.folder import RunFolder
-
     folder = RunFolder(predictions)
     is_run = predictions.is_dir() and folder.config.is_file()
     if expect is not None:
@@ -104,7 +107,9 @@ def score(
                 "a run folder knows its data set, split, threshold and name",
                 hint=f"bench score '{predictions}'",
             )
-        result = score_run(folder, common.root, protocols, overwrite=overwrite, quiet=common.quiet)
+        result = score_run(
+            folder, common.root, protocols, rank=rank, overwrite=overwrite, quiet=quiet
+        )
         path = folder.path
     else:
         if dataset is None or split is None:
@@ -124,14 +129,16 @@ def score(
             predictions, store, part, out=out, name=name, threshold=threshold, views=views
         )
         path = folder.path
-        if found.ignored:
+        if found.ignored and not quiet:
             common.say(f"{found.ignored} files are no predictions and were not read")
-        if config["left_aside"]:
+        if config["left_aside"] and not quiet:
             common.say(f"{config['left_aside']} predictions are not of this split or these views")
         result = score_outside(
             found, folder, config, items, store, protocols,
-            overwrite=overwrite, quiet=common.quiet,
+            rank=rank, overwrite=overwrite, quiet=quiet,
         )  # fmt: skip
+    if result is None:
+        return
     failed = failures(result)
     answer(common, path, result, failed)
     if failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ def train(
 
     spec = get_spec(baseline)
     require_dataset(dataset, common.root)
+    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
+        raise UsageError(
+            f"bench train runs in one process, torchrun started {processes}",
+            hint=f"bench train --baseline {baseline} --dataset {dataset}",
+        )
     if spec.trainer is None or spec.options is None:
         raise UsageError(
             f"baseline '{baseline}' has nothing to train", hint="bench list --kind baseline"

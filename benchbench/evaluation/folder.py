@@ -143,6 +143,18 @@ class RunFolder:
         except (InputError, KeyError, TypeError):
             return sorted(place.name for place in (self.path / "scores").glob("*"))
 
+    def refuse_shared_overwrite(self, rank: Rank, overwrite: bool) -> None:
+        """Several processes cannot start anew at once.
+
+        Raises:
+            UsageError: They were asked to.
+        """
+        if overwrite and rank.count > 1:
+            raise UsageError(
+                "--overwrite and several processes would delete each other's work",
+                hint=f"rm -r '{self.path}', then the same command without --overwrite",
+            )
+
     def clear(self) -> None:
         """Removes what a run has made; the log stays."""
         self.result.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from benchbench.evaluation.outside import Outside, open_outside, read_item, sele
 from benchbench.evaluation.plan import cut_shards, run_config
 from benchbench.evaluation.predictions import Item, Shard, write_shard
 from benchbench.evaluation.result import KIND, finish
-from benchbench.evaluation.run import DEFAULT_THRESHOLD, score
+from benchbench.evaluation.run import DEFAULT_THRESHOLD, score, wait_for_scores
 from benchbench.evaluation.truth import has_mesh
 from benchbench.protocols.registry import default_protocols, get_protocol, in_order, unmet
 
@@ -43,25 +43,28 @@ def score_run(
     root: Path,
     protocols: Sequence[str] = (),
     *,
+    rank: Rank | None = None,
     overwrite: bool = False,
     quiet: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Scores the stored predictions of a run folder; numbers of other protocols stay.
 
     Args:
         folder: The run.
         root: Folder of prepared data sets.
         protocols: Ids; none means those it was scored under, or the default ones.
+        rank: This process among several.
         overwrite: Score again what is there.
         quiet: No progress on stderr.
 
     Returns:
-        What result.json then holds.
+        What result.json then holds; None in a process that is not rank 0.
 
     Raises:
         CheckError: The prepared data set is not the one that the predictions were made on.
     """
-    rank = Rank()
+    rank = rank or Rank()
+    folder.refuse_shared_overwrite(rank, overwrite)
     with folder.locked(rank), folder.logged(rank):
         config = folder.read_config()
         store = open_for(config, root)
@@ -75,6 +78,9 @@ def score_run(
                     folder.score_shard(name, k).unlink(missing_ok=True)
         everything = in_order([*before, *names])
         grids = score(folder, store, everything, shards, rank, quiet)
+        if rank.index != 0:
+            return None
+        wait_for_scores(folder, store, everything, [k for k in range(shards) if not rank.takes(k)])
         weights = config["baseline"]["checkpoint"]
         return finish(folder, config, everything, shards, weights, grids)
 
@@ -205,19 +211,25 @@ def score_outside(
     store: Store,
     protocols: Sequence[str],
     *,
+    rank: Rank | None = None,
     overwrite: bool = False,
     quiet: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Stores somebody else's predictions as a run and scores them.
 
     Args:
         found, folder, config, items: From `plan_outside`.
         store: The data set.
         protocols: Ids; none means the default ones.
+        rank: This process among several; each reads and scores its own shards.
         overwrite: Removes what is there first.
         quiet: No progress on stderr.
+
+    Returns:
+        What result.json then holds; None in a process that is not rank 0.
     """
-    rank = Rank()
+    rank = rank or Rank()
+    folder.refuse_shared_overwrite(rank, overwrite)
     names = choose_protocols(store, protocols)
     _check_views(config, names)
     cuts = cut_shards(len(items), len({row for row, _ in items}), 1)
@@ -228,7 +240,7 @@ def score_outside(
         folder.begin(config)
         with Progress("read predictions", len(items), "items", quiet) as progress:
             for k, (first, after) in enumerate(cuts):
-                if not folder.prediction_shard(k).is_file():
+                if rank.takes(k) and not folder.prediction_shard(k).is_file():
                     read: list[Item] = []
                     for row, view in items[first:after]:
                         read.append(read_item(found, store.object_ids[row], view))
@@ -237,6 +249,11 @@ def score_outside(
                 progress.update(after - first)
         names = in_order([*folder.scored(), *names])
         grids = score(folder, store, names, len(cuts), rank, quiet)
+        if rank.index != 0:
+            return None
+        others = [k for k in range(len(cuts)) if not rank.takes(k)]
+        folder.wait_for([folder.prediction_shard(k) for k in others], "shards")
+        wait_for_scores(folder, store, names, others)
         return finish(folder, config, names, len(cuts), None, grids)
 
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchbench.core.errors import InputError, UsageError
+from benchbench.core.errors import InputError
 from benchbench.core.progress import Progress
 from benchbench.cuda_ops.library import KernelError
 from benchbench.datasets.store import Store
@@ -233,12 +233,8 @@ def execute(
         What result.json holds; None in a process that is not rank 0.
     """
     rank = rank or Rank()
-    if overwrite and rank.count > 1:
-        raise UsageError(
-            "--overwrite and several processes would delete each other's work",
-            hint=f"rm -r '{plan.folder.path}', then the same command without --overwrite",
-        )
     folder, shards = plan.folder, len(plan.shards)
+    folder.refuse_shared_overwrite(rank, overwrite)
     with folder.locked(rank), folder.logged(rank):
         if overwrite:
             folder.clear()

@@ -44,3 +44,9 @@ def stubs(tiny: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     # Two runs are compared byte for byte; the checkout may change between them.
     monkeypatch.setattr("benchbench.evaluation.result.git_commit", lambda: "a commit")
     return tiny
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of about two objects, so that a tiny run has several."""
+    monkeypatch.setattr("benchbench.evaluation.plan.SHARD_OBJECTS", 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,28 +14,12 @@ import torch
 
 from benchbench.core.errors import CheckError, MissingError, UsageError
 from benchbench.evaluation import plan as planning
-from benchbench.evaluation.folder import Rank, RunFolder
+from benchbench.evaluation.folder import Rank
 from benchbench.evaluation.plan import cut_shards, plan_run
-from benchbench.evaluation.result import finish
 from benchbench.evaluation.run import execute, predict, run
-from benchbench.evaluation.scores import read_note, read_scores, write_scores
+from benchbench.evaluation.scores import read_scores
 
 FILES = ("result.json", "scores.csv", "config.json")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file that a run makes, but for locks and logs."""
-    return {
-        str(file.relative_to(folder)): file.read_bytes()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.startswith((".lock", "run"))
-    }
-
-
-@pytest.fixture
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards of about two objects, so that a tiny run has several."""
-    monkeypatch.setattr(planning, "SHARD_OBJECTS", 2)
 
 
 def test_run_scores_and_averages(stubs: ModuleType, tiny_root: Path, tmp_path: Path) -> None:
@@ -124,16 +107,16 @@ def test_a_stopped_run_goes_on_to_the_same_files(
     assert len(list(folder.glob("predictions/*.h5"))) == stop_after - 1
     assert not (folder / "result.json").exists()
     run(request, quiet=True)
-    assert contents(next(whole.glob("*/stub-*"))) == contents(folder)
+    assert stubs.contents(next(whole.glob("*/stub-*"))) == stubs.contents(folder)
     # Losing any scores brings them back, and touches no prediction.
-    before = contents(folder)
+    before = stubs.contents(folder)
     shutil.rmtree(folder / "scores" / "bench-iou-v1")
     (folder / "scores" / "bench-surface-v1" / "shard-0001.csv").unlink()
     for name in FILES[:2]:
         (folder / name).unlink()
     stub.predict_items = None  # nothing is predicted again
     run(request, quiet=True)
-    assert contents(folder) == before
+    assert stubs.contents(folder) == before
 
 
 def test_a_damaged_shard_is_made_again(
@@ -143,25 +126,11 @@ def test_a_damaged_shard_is_made_again(
     request = stubs.request(tiny_root, tmp_path)
     run(request, quiet=True)
     folder = next(tmp_path.glob("*/stub-*"))
-    before = contents(folder)
+    before = stubs.contents(folder)
     shard = folder / "predictions" / "shard-0001.h5"
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     run(request, quiet=True)
-    assert contents(folder) == before
-
-
-def test_ranks_merge_to_the_same_files(
-    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None
-) -> None:
-    protocols = ("bench-iou-v1", "bench-surface-v1")
-    stubs.STUBS["stub"] = stubs.Stub()
-    alone, many = tmp_path / "alone", tmp_path / "many"
-    run(stubs.request(tiny_root, alone, protocols=protocols), quiet=True)
-    request = stubs.request(tiny_root, many, protocols=protocols)
-    for index in (2, 1, 0):  # rank 0 last: it merges
-        result = run(request, rank=Rank(index, 3), quiet=True)
-        assert (result is None) == (index != 0)
-    assert contents(next(alone.glob("*/stub-*"))) == contents(next(many.glob("*/stub-*")))
+    assert stubs.contents(folder) == before
 
 
 def test_scores_do_not_depend_on_threads_order_or_company(
@@ -470,83 +439,3 @@ def test_another_run_in_the_folder_is_refused(
     with pytest.raises(CheckError, match="holds another run"):
         execute(plan, quiet=True)
     assert execute(plan, quiet=True, overwrite=True)["complete"]
-
-
-def test_rank_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RANK", "2")
-    monkeypatch.setenv("WORLD_SIZE", "3")
-    assert Rank.from_environment() == Rank(2, 3, 0)
-    monkeypatch.setenv("RANK", "3")
-    with pytest.raises(UsageError, match="RANK 3"):
-        Rank.from_environment()
-    monkeypatch.setenv("RANK", "x")
-    with pytest.raises(UsageError, match="integers"):
-        Rank.from_environment()
-
-
-def test_a_short_score_shard_is_scored_again(
-    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None
-) -> None:
-    """A file of the right inputs that holds fewer lines must not shrink the denominator."""
-    stubs.STUBS["stub"] = stubs.Stub()
-    request = stubs.request(tiny_root, tmp_path, protocols=("bench-iou-v1", "bench-surface-v1"))
-    whole = run(request, quiet=True)
-    folder = next(tmp_path.glob("*/stub-*"))
-    before = contents(folder)
-    for name, keep in (("bench-iou-v1", slice(0, -2)), ("bench-surface-v1", slice(1, None))):
-        shard = folder / "scores" / name / "shard-0001.csv"
-        write_scores(shard, list(read_scores(shard))[keep], str(read_note(shard)))
-    assert run(request, quiet=True) == whole
-    assert contents(folder) == before
-
-
-def test_nothing_is_averaged_over_a_part(
-    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None
-) -> None:
-    """Merging checks the items once more, whatever was said of the shards before."""
-    stubs.STUBS["stub"] = stubs.Stub()
-    plan = plan_run(stubs.request(tiny_root, tmp_path))
-    execute(plan, quiet=True)
-    arguments = (["bench-iou-v1"], len(plan.shards), None, {})
-    finish(plan.folder, plan.config, *arguments)
-    shard = plan.folder.score_shard("bench-iou-v1", 1)
-    lines = list(read_scores(shard))
-    for wrong in (lines[:-1], [*lines, lines[0]], [replace(lines[0], view=7), *lines[1:]]):
-        write_scores(shard, wrong, "note")
-        with pytest.raises(CheckError, match="not those of its predictions") as caught:
-            finish(plan.folder, plan.config, *arguments)
-        assert "bench score" in str(caught.value.hint)
-    write_scores(shard, lines, "note")
-    with pytest.raises(CheckError, match="32 of 36 predictions"):
-        finish(plan.folder, plan.config, ["bench-iou-v1"], len(plan.shards) - 1, None, {})
-
-
-@pytest.mark.parametrize("what", ["predictions", "scores"])
-def test_rank_0_does_not_merge_what_an_earlier_command_left(
-    stubs: ModuleType, tiny_root: Path, tmp_path: Path, small_shards: None,
-    monkeypatch: pytest.MonkeyPatch, what: str,
-) -> None:  # fmt: skip
-    """Rank 1 has not yet replaced its stale shard when rank 0 is done: rank 0 waits for it."""
-    stubs.STUBS["stub"] = stubs.Stub()
-    request = stubs.request(tiny_root, tmp_path)
-    whole = run(request, quiet=True)
-    folder = RunFolder(next(tmp_path.glob("*/stub-*")))
-    before = contents(folder.path)
-    if what == "predictions":  # shard 1 holds the items of shard 3
-        shutil.copy(folder.prediction_shard(3), folder.prediction_shard(1))
-    else:  # the scores of another version of the program
-        scores = list(read_scores(folder.score_shard("bench-iou-v1", 1)))
-        stale = [replace(score, value=0.0) for score in scores]
-        write_scores(folder.score_shard("bench-iou-v1", 1), stale, "key=other")
-    asked: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        asked.append(seconds)
-        if len(asked) == 3:
-            run(request, rank=Rank(1, 2), quiet=True)
-        assert len(asked) < 6
-
-    monkeypatch.setattr("benchbench.evaluation.folder.time.sleep", sleep)
-    assert run(request, rank=Rank(0, 2), quiet=True) == whole
-    assert len(asked) == 3
-    assert contents(folder.path) == before

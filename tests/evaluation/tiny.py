@@ -185,3 +185,12 @@ def request(root: Path, runs: Path, baseline: str = "stub", **changes: Any) -> R
 def tiny_store(root: Path, name: str = "shapes13-demo") -> Any:
     """Opens it."""
     return open_dataset(name, root)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file that a run makes, but for locks and logs."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not file.name.startswith((".lock", "run"))
+    }

@@ -80,12 +80,12 @@ def write_text(path: str | Path, text: str) -> None:
         >>> Path("/dev/null").is_file()
         False
     """
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():
+    target = Path(path)
+    if target.exists() and not target.is_file():  # asked before: /dev/stdout resolves to no path
         with explain_disk(target), target.open("w", encoding="utf-8") as file:
             file.write(text)
         return
-    with atomic_path(target) as temporary:
+    with atomic_path(target.resolve()) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

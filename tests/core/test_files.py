@@ -104,3 +104,8 @@ def test_text_goes_through_links_and_into_devices(tmp_path: Path) -> None:
     files.write_text(pipe, "through")
     assert os.read(reader, 100) == b"through" and pipe.is_fifo()
     os.close(reader)
+    reader, writer = os.pipe()
+    files.write_text(f"/dev/fd/{writer}", "as /dev/stdout is")
+    assert os.read(reader, 100) == b"as /dev/stdout is"
+    os.close(reader)
+    os.close(writer)

@@ -33,6 +33,7 @@ __all__ = [
     "get_points_from_angles",
     "look",
     "look_at",
+    "orthographic",
     "perspective",
     "projection",
     "vertices_to_faces",
@@ -84,7 +85,11 @@ def _points(
         elevation, azimuth = torch.deg2rad(elevation), torch.deg2rad(azimuth)
     ring = distance * torch.cos(elevation)
     return torch.stack(
-        (ring * torch.sin(azimuth), distance * torch.sin(elevation), -ring * torch.cos(azimuth)),
+        (
+            ring * torch.sin(azimuth),
+            distance * torch.sin(elevation),
+            -ring * torch.cos(azimuth),
+        ),
         dim=-1,
     )
 
@@ -166,13 +171,31 @@ def perspective(vertices: Tensor, angle: float = 30.0, variant: Variant = "pytor
     return torch.cat((vertices[..., :2] / (depth * width), depth), dim=-1)
 
 
+def orthographic(vertices: Tensor, size: float = 1.0) -> Tensor:
+    """Parallel projection: x and y keep their scale whatever the depth.
+
+    Args:
+        vertices: (B, V, 3) in the camera frame.
+        size: Half the height of what is seen, in units of the scene.
+
+    Returns:
+        (B, V, 3): x and y in normalised device coordinates, z unchanged.
+
+    Example:
+        >>> orthographic(torch.tensor([[[1.0, 0.5, 7.0]]]), 2.0)
+        tensor([[[0.5000, 0.2500, 7.0000]]])
+    """
+    _check_vertices("orthographic", vertices)
+    return torch.cat((vertices[..., :2] / size, vertices[..., 2:]), dim=-1)
+
+
 def projection(
     vertices: Tensor,
     K: Tensor,
     R: Tensor,
     t: Tensor,
     dist_coeffs: Tensor,
-    orig_size: float,
+    orig_size: float | tuple[float, float],
     eps: float = 1e-9,
 ) -> Tensor:
     """Projects by a calibrated camera with lens distortion (OpenCV's model).
@@ -183,7 +206,7 @@ def projection(
         R: (B, 3, 3) or (1, 3, 3) world to camera.
         t: (B, 1, 3) or (1, 1, 3).
         dist_coeffs: (B, 5) or (1, 5): k1, k2, p1, p2, k3.
-        orig_size: Side in pixels of the image `K` refers to.
+        orig_size: Side in pixels of the image `K` refers to, or (height, width).
         eps: Added to the depth before dividing.
 
     Returns:
@@ -201,9 +224,9 @@ def projection(
     bent_y = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
     pixels = torch.stack((bent_x, bent_y, torch.ones_like(depth)), dim=-1)
     u, v, _ = torch.matmul(pixels, K.transpose(1, 2)).unbind(-1)
-    v = orig_size - v
-    half = orig_size / 2
-    return torch.stack((2 * (u - half) / orig_size, 2 * (v - half) / orig_size, depth), dim=-1)
+    height, width = orig_size if isinstance(orig_size, (tuple, list)) else (orig_size, orig_size)
+    v = height - v
+    return torch.stack((2 * (u - width / 2) / width, 2 * (v - height / 2) / height, depth), dim=-1)
 
 
 def _rotate(vertices: Tensor, eye: Tensor, forward: Tensor, up: Tensor, variant: str) -> Tensor:

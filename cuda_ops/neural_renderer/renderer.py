@@ -1,0 +1,376 @@
+"""The renderer: meshes in the world in, pictures out, with gradients to everything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchbench.core.errors import ShapeError, UsageError
+from benchbench.core.names import require
+from benchbench.cuda_ops import rasterize as _kernels
+from benchbench.cuda_ops.camera import (
+    look,
+    look_at,
+    orthographic,
+    perspective,
+    projection,
+)
+from benchbench.cuda_ops.neural_renderer import rasterization as _rasterize
+from benchbench.cuda_ops.neural_renderer.batches import (
+    pad_meshes,
+    textures_from_vertex_colors,
+)
+from benchbench.cuda_ops.neural_renderer.lighting import lighting
+from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
+
+Meshes = Tensor | Sequence[Tensor]
+Size = float | tuple[float, float]
+
+
+class FaceMaps(NamedTuple):
+    """Which face each pixel shows; the top row comes first, without anti-aliasing.
+
+    Attributes:
+        face_index: (B, H, W) int32 index into the caller's faces, -1 where no face is.
+        is_back: (B, H, W) bool, whether the face is seen from behind (`fill_back`).
+        weights: (B, H, W, 3) screen-space barycentric weights of the caller's corners.
+        depth: (B, H, W), `far` where no face is.
+    """
+
+    face_index: Tensor
+    is_back: Tensor
+    weights: Tensor
+    depth: Tensor
+
+
+class Renderer(nn.Module):
+    """Renders batches of meshes.
+
+    Arguments have the names, order, defaults and units of the PyTorch port; they are kept as
+    attributes and may be changed between calls. `vertices` are (B, V, 3), `faces` (B, F, 3) or
+    (F, 3) for all, `textures` (B, F, T, T, T, 3), or (B, V, 3) colours of vertices. Lists of
+    tensors without the B are meshes of different size.
+
+    Args:
+        image_size: Side of the picture in pixels, or (height, width). Pixels are square:
+            `viewing_angle` and `orthographic_size` are those of the height.
+        anti_aliasing: Draw twice as large and take the mean of 2 x 2 pixels.
+        background_color: (3,) or (B, 3).
+        fill_back: Draw both sides of faces.
+        camera_mode: "projection" (K, R, t), "look_at" (from `eye` to the origin), "look" (from
+            `eye` along `camera_direction`); set to anything else afterwards it takes vertices as
+            they are.
+        K: (B, 3, 3) or (1, 3, 3) intrinsics in pixels of the original image, tensor or array.
+        R: (B, 3, 3) or (1, 3, 3) rotation, world to camera.
+        t: (B, 1, 3) or (1, 1, 3) translation.
+        dist_coeffs: (B, 5) or (1, 5) lens distortion k1, k2, p1, p2, k3; None is none.
+        orig_size: Side of the image that `K` refers to, or (height, width).
+        perspective: False is a parallel projection ("look" and "look_at").
+        viewing_angle: HALF the field of view in degrees.
+        camera_direction: Of "look".
+        near: Depths at or below are not drawn.
+        far: Depths at or above are not drawn; the depth where no face is.
+        light_intensity_ambient: Of the ambient light.
+        light_intensity_directional: Of the directional light.
+        light_color_ambient: (3,) or (B, 3).
+        light_color_directional: (3,) or (B, 3).
+        light_direction: (3,) or (B, 3), from the surface to the light.
+        orthographic_size: Half the height that a parallel projection sees.
+        compat: Repeat two faults of the original that published numbers depend on: silhouettes
+            and depth use near 0.1, far 100 and eps 1e-4 whatever is set, and faces with a corner
+            behind the camera are drawn as the triangle of their projected corners. Otherwise such
+            faces are left out; nearer than `near`, single pixels are.
+
+    Attributes:
+        eye: (3,) or (B, 3), at first (0, 0, -(1 / tan(viewing_angle) + 1)).
+        rasterizer_eps: 1e-3, of the approximate gradient.
+
+    Example:
+        >>> renderer = Renderer(image_size=4, camera_mode="look_at")
+        >>> corners = torch.tensor([[[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]])
+        >>> renderer(corners, torch.tensor([[0, 1, 2]]), mode="silhouettes")[0].tolist()[3]
+        [0.25, 0.5, 0.5, 0.25]
+    """
+
+    def __init__(
+        self,
+        image_size: int | tuple[int, int] = 256,
+        anti_aliasing: bool = True,
+        background_color: Any = (0, 0, 0),
+        fill_back: bool = True,
+        camera_mode: str = "projection",
+        K: Any = None,
+        R: Any = None,
+        t: Any = None,
+        dist_coeffs: Any = None,
+        orig_size: Size = 1024,
+        perspective: bool = True,
+        viewing_angle: float = 30,
+        camera_direction: Any = (0, 0, 1),
+        near: float = 0.1,
+        far: float = 100,
+        light_intensity_ambient: float = 0.5,
+        light_intensity_directional: float = 0.5,
+        light_color_ambient: Any = (1, 1, 1),
+        light_color_directional: Any = (1, 1, 1),
+        light_direction: Any = (0, 1, 0),
+        orthographic_size: float = 1.0,
+        compat: bool = False,
+    ) -> None:
+        super().__init__()
+        require(camera_mode, ("projection", "look", "look_at"), "camera_mode")
+        self.image_size = image_size
+        self.anti_aliasing = anti_aliasing
+        self.background_color = background_color
+        self.fill_back = fill_back
+        self.camera_mode = camera_mode
+        self.K, self.R, self.t = _tensor(K), _tensor(R), _tensor(t)
+        self.dist_coeffs = torch.zeros(1, 5) if dist_coeffs is None else _tensor(dist_coeffs)
+        self.orig_size = orig_size
+        self.perspective = perspective
+        self.viewing_angle = viewing_angle
+        self.eye: Any = [0, 0, -(1 / math.tan(math.radians(viewing_angle)) + 1)]
+        self.camera_direction = camera_direction
+        self.near = near
+        self.far = far
+        self.light_intensity_ambient = light_intensity_ambient
+        self.light_intensity_directional = light_intensity_directional
+        self.light_color_ambient = light_color_ambient
+        self.light_color_directional = light_color_directional
+        self.light_direction = light_direction
+        self.orthographic_size = orthographic_size
+        self.compat = compat
+        self.rasterizer_eps = 1e-3
+
+    def forward(
+        self,
+        vertices: Meshes,
+        faces: Meshes,
+        textures: Meshes | None = None,
+        mode: str | None = None,
+        K: Any = None,
+        R: Any = None,
+        t: Any = None,
+        dist_coeffs: Any = None,
+        orig_size: Size | None = None,
+    ) -> Any:
+        """Renders in a mode: None (all), "rgb", "silhouettes" or "depth".
+
+        Camera arguments that are not None replace the stored ones for this call.
+
+        Returns:
+            What `render`, `render_rgb`, `render_silhouettes` or `render_depth` returns.
+
+        Raises:
+            UsageError: There is no such mode, or the camera lacks K, R or t.
+            ShapeError: Tensors do not fit each other.
+        """
+        camera = (K, R, t, dist_coeffs, orig_size)
+        if mode is None:
+            return self.render(vertices, faces, textures, *camera)
+        require(mode, ("rgb", "silhouettes", "depth"), "mode")
+        if mode == "rgb":
+            return self.render_rgb(vertices, faces, textures, *camera)
+        draw: Callable[..., Tensor] = (
+            self.render_silhouettes if mode == "silhouettes" else self.render_depth
+        )
+        return draw(vertices, faces, *camera)
+
+    def render(
+        self, vertices: Meshes, faces: Meshes, textures: Meshes | None, K: Any = None,
+        R: Any = None, t: Any = None, dist_coeffs: Any = None, orig_size: Size | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """Renders rgb (B, 3, H, W), depth (B, H, W) and alpha (B, H, W), in that order."""
+        drawn = self._draw_colours(
+            vertices,
+            faces,
+            textures,
+            (K, R, t, dist_coeffs, orig_size),
+            everything=True,
+        )
+        rgb, depth, alpha = drawn["rgb"], drawn["depth"], drawn["alpha"]
+        assert rgb is not None and depth is not None and alpha is not None
+        return rgb, depth, alpha
+
+    def render_rgb(
+        self, vertices: Meshes, faces: Meshes, textures: Meshes | None, K: Any = None,
+        R: Any = None, t: Any = None, dist_coeffs: Any = None, orig_size: Size | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Renders colours (B, 3, H, W)."""
+        drawn = self._draw_colours(
+            vertices,
+            faces,
+            textures,
+            (K, R, t, dist_coeffs, orig_size),
+            everything=False,
+        )
+        assert drawn["rgb"] is not None
+        return drawn["rgb"]
+
+    def render_silhouettes(
+        self, vertices: Meshes, faces: Meshes, K: Any = None, R: Any = None, t: Any = None,
+        dist_coeffs: Any = None, orig_size: Size | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Renders silhouettes (B, H, W) in [0, 1]."""
+        corners = self._corners(vertices, faces, (K, R, t, dist_coeffs, orig_size))
+        return _rasterize.rasterize_silhouettes(
+            corners, self.image_size, self.anti_aliasing, *self._limits()
+        )
+
+    def render_depth(
+        self, vertices: Meshes, faces: Meshes, K: Any = None, R: Any = None, t: Any = None,
+        dist_coeffs: Any = None, orig_size: Size | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Renders depth (B, H, W), `far` where no face is; anti-aliasing mixes the two."""
+        corners = self._corners(vertices, faces, (K, R, t, dist_coeffs, orig_size))
+        return _rasterize.rasterize_depth(
+            corners, self.image_size, self.anti_aliasing, *self._limits()
+        )
+
+    def render_face_maps(
+        self, vertices: Meshes, faces: Meshes, K: Any = None, R: Any = None, t: Any = None,
+        dist_coeffs: Any = None, orig_size: Size | None = None,
+    ) -> FaceMaps:  # fmt: skip
+        """Tells which face each pixel of the picture shows. No gradient."""
+        vertices, faces, _ = _batch(vertices, faces, None)
+        corners = self._corners(vertices, faces, (K, R, t, dist_coeffs, orig_size))
+        height, width = _kernels._sides("Renderer", self.image_size)
+        index, weights, depth = _kernels.rasterize_maps(
+            corners.detach().float(), height, width, self.near, self.far
+        )
+        count = faces.shape[1]
+        is_back = index >= count
+        return FaceMaps(
+            torch.where(is_back, index - count, index),
+            is_back,
+            torch.where(is_back[..., None], weights.flip(-1), weights),
+            depth,
+        )
+
+    def _draw_colours(
+        self, vertices: Meshes, faces: Meshes, textures: Meshes | None,
+        camera: tuple[Any, ...], everything: bool,
+    ) -> dict[str, Tensor | None]:  # fmt: skip
+        vertices, faces, textures = _batch(vertices, faces, textures)
+        if textures is None:
+            raise ShapeError("Renderer", "textures", "(B, F, T, T, T, 3) for colours", None)
+        if textures.ndim == 3:
+            textures = textures_from_vertex_colors(textures, faces)
+        elif textures.ndim == 5:
+            textures = textures[None].expand(len(vertices), *textures.shape)
+        side = textures.shape[2] if textures.ndim == 6 else 0
+        if tuple(textures.shape) != (*faces.shape[:2], side, side, side, 3):
+            expected = f"({faces.shape[0]}, {faces.shape[1]}, T, T, T, 3), or colours of vertices"
+            raise ShapeError("Renderer", "textures", expected, tuple(textures.shape))
+        if self.fill_back:
+            textures = torch.cat((textures, textures.permute(0, 1, 4, 3, 2, 5)), dim=1)
+        textures = lighting(
+            vertices_to_faces(vertices, self._sides(faces)), textures,
+            self.light_intensity_ambient, self.light_intensity_directional,
+            self.light_color_ambient, self.light_color_directional, self.light_direction,
+        )  # fmt: skip
+        return _rasterize.rasterize_rgbad(
+            self._corners(vertices, faces, camera), textures, self.image_size,
+            self.anti_aliasing, self.near, self.far, self.rasterizer_eps, self.background_color,
+            return_alpha=everything, return_depth=everything,
+        )  # fmt: skip
+
+    def _corners(self, vertices: Meshes, faces: Meshes, camera: tuple[Any, ...]) -> Tensor:
+        """Faces on the screen."""
+        vertices, faces, _ = _batch(vertices, faces, None)
+        height, width = _kernels._sides("Renderer", self.image_size)
+        if self.camera_mode == "projection":
+            screen = self._project(vertices, camera)
+            behind = screen[..., 2] <= 0
+        elif self.camera_mode in ("look_at", "look"):
+            screen = (
+                look_at(vertices, self.eye)
+                if self.camera_mode == "look_at"
+                else look(vertices, self.eye, self.camera_direction)
+            )
+            behind = screen[..., 2] <= 0
+            if not self.perspective:
+                screen = orthographic(screen, self.orthographic_size)
+            elif self.compat:
+                screen = perspective(screen, self.viewing_angle)
+            else:
+                # Their faces are not drawn, but a depth of 0 must not make a gradient NaN.
+                safe = torch.where(behind, torch.ones_like(screen[..., 2]), screen[..., 2])
+                screen = torch.cat((screen[..., :2], safe[..., None]), dim=-1)
+                screen = perspective(screen, self.viewing_angle)
+            if height != width:
+                scale = screen.new_tensor([height / width, 1, 1])
+                screen = screen * scale
+        else:
+            screen, behind = vertices, vertices[..., 2] <= 0
+        sides = self._sides(faces)
+        corners = vertices_to_faces(screen, sides)
+        if self.compat:
+            return corners
+        rows = torch.arange(len(vertices), device=vertices.device)[:, None, None]
+        hidden = behind[rows, sides.long()].any(-1)
+        return corners.masked_fill(hidden[:, :, None, None], math.nan)
+
+    def _project(self, vertices: Tensor, camera: tuple[Any, ...]) -> Tensor:
+        stored = (self.K, self.R, self.t, self.dist_coeffs)
+        given = [
+            _like(mine if now is None else now, vertices)
+            for now, mine in zip(camera, stored, strict=False)
+        ]
+        for name, value in zip("KRt", given, strict=False):
+            if value is None:
+                raise UsageError(
+                    f"camera_mode 'projection' needs {name}",
+                    hint="Renderer(K=..., R=..., t=...), or camera_mode='look_at'",
+                )
+        K, R, t, dist_coeffs = given
+        assert K is not None and R is not None and t is not None and dist_coeffs is not None
+        size = self.orig_size if camera[4] is None else camera[4]
+        return projection(vertices, K, R, t, dist_coeffs, size)
+
+    def _sides(self, faces: Tensor) -> Tensor:
+        return torch.cat((faces, faces.flip(-1)), dim=1) if self.fill_back else faces
+
+    def _limits(self) -> tuple[float, float, float]:
+        """near, far, eps of silhouettes and depth."""
+        if self.compat:
+            return (
+                _rasterize.DEFAULT_NEAR,
+                _rasterize.DEFAULT_FAR,
+                _rasterize.DEFAULT_EPS,
+            )
+        return self.near, self.far, self.rasterizer_eps
+
+
+def _batch(
+    vertices: Meshes, faces: Meshes, textures: Meshes | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Tensors with a batch axis, from tensors or lists of meshes."""
+    lists = [isinstance(one, (list, tuple)) for one in (vertices, faces)]
+    if all(lists):
+        return pad_meshes(vertices, faces, textures)  # type: ignore[arg-type]
+    if any(lists):
+        raise ShapeError("Renderer", "vertices and faces", "both tensors or both lists", "one each")
+    assert isinstance(vertices, Tensor) and isinstance(faces, Tensor)
+    if vertices.ndim != 3:
+        raise ShapeError("Renderer", "vertices", "(B, V, 3)", tuple(vertices.shape))
+    if faces.ndim == 2:
+        faces = faces[None].expand(len(vertices), -1, -1)
+    if textures is not None and not isinstance(textures, Tensor):
+        raise ShapeError("Renderer", "textures", "a tensor like vertices", type(textures).__name__)
+    return vertices, faces, textures
+
+
+def _tensor(value: Any) -> Tensor | None:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _like(value: Any, vertices: Tensor) -> Tensor | None:
+    if value is None:
+        return None
+    return torch.as_tensor(value, dtype=vertices.dtype, device=vertices.device)

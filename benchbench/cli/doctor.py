@@ -183,8 +183,9 @@ def _data(root: Path) -> list[Finding]:
     findings = [
         Finding(
             "data root",
-            "ok" if writable else "failed",
-            f"{root}, {free:.1f} GiB free" + ("" if writable else ", not writable"),
+            "ok" if writable else "absent",
+            f"{root}, {free:.1f} GiB free"
+            + ("" if writable else ", not writable: what is there can be read, no more"),
             "export BENCH_HOME=DIR",
         )
     ]

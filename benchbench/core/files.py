@@ -51,17 +51,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def explain_disk(path: Path) -> Iterator[None]:
-    """Turns the operating system's words for full and read-only disks into an explained error."""
+    """Turns the operating system's words for a place that takes no file into an explained error.
+
+    Full disks, quotas, limits on the size of files; read-only disks, folders of others, a file
+    where a folder should be.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise MissingError(
                 f"no space left to write '{path}'",
                 hint="free some space, or choose another folder with --root DIR or --out DIR, "
                 "and type the same command again",
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in (
+            errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
+        ):  # fmt: skip
             raise MissingError(
                 f"cannot write '{path}': {os.strerror(error.errno)}",
                 hint="choose a writable folder with --root DIR or BENCH_HOME (results: --out DIR)",

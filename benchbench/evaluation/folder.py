@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -58,6 +59,17 @@ class Rank:
             [False, True, False, False]
         """
         return shard % self.count == self.index
+
+
+class _Log(logging.FileHandler):
+    """A log file; a full disk is told by what else cannot be written, not by the log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class RunFolder:
@@ -182,7 +194,7 @@ class RunFolder:
         name = "run.log" if rank.index == 0 else f"run-{rank.index}.log"
         with explain_disk(self.path / name):
             self.path.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(self.path / name, encoding="utf-8")
+            handler = _Log(self.path / name, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOG.addHandler(handler)
         LOG.setLevel(logging.INFO)

@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-export BENCH_HOME ?= $(CURDIR)/$(VENV)/data
 
 .PHONY: demo test check bench slow clean
 
@@ -18,6 +17,7 @@ demo: $(VENV)/installed
 	$(BIN)/bench run --baseline kato --dataset shapes13-demo --split test
 	$(BIN)/bench report --dataset shapes13-demo --metric iou
 	$(BIN)/bench report --dataset shapes13-demo --metric chamfer
+	@echo "to go on: source $(BIN)/activate && bench list"
 
 test: $(VENV)/installed
 	$(BIN)/pytest -q

@@ -71,6 +71,39 @@ def remake_hint(store: str) -> str:
     return f"{prepare_command(store)} --overwrite{own}"
 
 
+def resolve(name: str) -> tuple[str, str | None]:
+    """Data set and size that a name stands for: an id, or the id of one of its stores.
+
+    Raises:
+        UsageError: Neither; near names are offered.
+
+    Example:
+        >>> resolve("shapes13-demo"), resolve("shapenet")
+        (('shapes13', 'demo'), ('shapenet', None))
+    """
+    if name not in _MODULES:
+        for dataset in _MODULES:
+            spec = dataset_spec(dataset)
+            if name in spec.stores:
+                return dataset, spec.sizes[spec.stores.index(name)]
+    require(name, _MODULES, "data set")
+    return name, None
+
+
+def objects_published(store: str) -> int | None:
+    """How many objects the whole of a store's data set has, as far as anybody published it.
+
+    Example:
+        >>> objects_published("shapenet")
+        43784
+    """
+    for dataset in _MODULES:
+        spec = dataset_spec(dataset)
+        if spec.stores[0] == store:
+            return spec.objects
+    return None
+
+
 def sidecars(name: str, root: str | Path | None = None) -> list[dict[str, Any]]:
     """What is prepared of a data set: one dict a file, as stored beside it (no HDF5 is opened).
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from benchbench.core.errors import DamagedError, InputError, MissingError, UsageError
 from benchbench.core.names import require
+from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Camera
@@ -394,6 +395,8 @@ def open_dataset(name: str, root: str | Path | None = None, split_name: str | No
     folder = data_root(root)
     for candidate in (name, _FALLBACK.get(name)):
         if candidate and (folder / f"{candidate}.h5").is_file():
+            if candidate != name:
+                notice(f"'{name}' is not prepared in full; '{candidate}' stands in")
             return Store(folder / f"{candidate}.h5", split_name)
     raise MissingError(
         f"data set '{name}' is not prepared in '{folder}'", hint=prepare_command(name)

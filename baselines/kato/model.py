@@ -70,6 +70,7 @@ class KatoBaseline:
         block_size: Pictures in one forward pass.
         checkpoint_hash: sha256 of the checkpoint file.
         caption: Names the weights.
+        trained_on: Data set whose train split made the weights, where that is known.
         settings: What can change a number, beside the weights.
         threshold: None; the output is a mesh.
     """
@@ -94,6 +95,7 @@ class KatoBaseline:
         self.block_size = self.parameters.block_size
         self.checkpoint_hash = checkpoint_hash
         self.caption = f"kato, weights {name} ({checkpoint_hash[:8]})"
+        self.trained_on: str | None = None
         self.settings: dict[str, Any] = asdict(self.parameters)
         self._faces = torch.tensor(sphere_642()[1], device=device)
 
@@ -155,7 +157,9 @@ def load(
     network = Network(widths)
     network.load(tensors)
     name = f"shipped with the package, trained on {path.stem}" if checkpoint is None else path.name
-    return KatoBaseline(network, name, sha256_file(path), device, parameters)
+    baseline = KatoBaseline(network, name, sha256_file(path), device, parameters)
+    baseline.trained_on = path.stem if checkpoint is None else None
+    return baseline
 
 
 def check_device(device: str) -> None:

@@ -40,6 +40,7 @@ class MeanBaseline:
         checkpoint_hash: "none"; the grids come from the data set, whose hash is in every result.
         caption: Says that the class was given, and on what the threshold was chosen.
         settings: Which grid.
+        trained_on: Data set whose train split was averaged, None before `fit`.
         threshold: None until the first prediction has read the training grids.
     """
 
@@ -52,6 +53,7 @@ class MeanBaseline:
         self.parameters = parameters or MeanParameters()
         self.settings: dict[str, Any] = asdict(self.parameters)
         self.threshold: float | None = None
+        self.trained_on: str | None = None
         self.caption = "mean: average training grid of the true class (the class was given)"
         self._means: dict[str, NDArray[np.float32]] = {}
         self._grid = np.eye(4)
@@ -64,6 +66,7 @@ class MeanBaseline:
             MissingError: The data set has no training objects.
             UsageError: It has no such grid.
         """
+        self.trained_on = store.id
         key = (store.path, store.identity, store.split_name)
         if self._fitted == key:
             return

@@ -43,9 +43,10 @@ def load_config(path: Path | None, group: click.Group) -> dict[str, dict[str, An
     for verb, table in content.items():
         if verb not in group.commands or not isinstance(table, dict):
             raise _unknown(path, "table", verb, list(group.commands))
+        options = [p for p in group.commands[verb].params if isinstance(p, click.Option)]
         known = {
             option.lstrip("-").replace("-", "_"): parameter.name
-            for parameter in group.commands[verb].params
+            for parameter in options
             for option in (*parameter.opts, parameter.name or "")
         }
         defaults[verb] = {}
@@ -53,11 +54,14 @@ def load_config(path: Path | None, group: click.Group) -> dict[str, dict[str, An
             name = known.get(key.replace("-", "_"))
             if name is None:
                 raise _unknown(path, f"key in table [{verb}]", key, sorted(known))
-            defaults[verb][name] = value
+            repeatable = any(p.name == name and p.multiple for p in options)
+            defaults[verb][name] = [value] if repeatable and not isinstance(value, list) else value
     return defaults
 
 
 def _unknown(path: Path, what: str, name: str, known: list[str]) -> UsageError:
     near = closest(name, known)
     offer = "did you mean " + " or ".join(f"'{n}'" for n in near) + "?" if near else None
-    return UsageError(f"'{path}': unknown {what} '{name}'", hint=offer or f"known: {known}")
+    return UsageError(
+        f"'{path}': unknown {what} '{name}'", hint=offer or f"known: {', '.join(known)}"
+    )

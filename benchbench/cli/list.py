@@ -9,7 +9,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from benchbench.cli.options import Common, answer_json, common_options
+from benchbench.cli.options import Common, answer_json, common_options, complete
 from benchbench.core.names import require
 
 KINDS = ("dataset", "baseline", "protocol", "metric")
@@ -24,7 +24,9 @@ Examples:
 
 
 @click.command(name="list", epilog=_EPILOG)
-@click.argument("name", required=False)
+@click.argument(
+    "name", required=False, shell_complete=complete("dataset", "baseline", "protocol", "metric")
+)
 @click.option("--kind", type=click.Choice(KINDS), help="Only one kind of thing.")
 @common_options
 def list_command(common: Common, name: str | None, kind: str | None) -> None:
@@ -32,6 +34,8 @@ def list_command(common: Common, name: str | None, kind: str | None) -> None:
     records = {k: _records(k, common.root) for k in KINDS if kind in (None, k)}
     if name is not None:
         known = {record["name"]: record for group in records.values() for record in group}
+        for record in list(known.values()):
+            known.update(dict.fromkeys(record.get("stores", ()), record))
         record = known[require(name, known, "name")]
         if common.json:
             answer_json({"record": record})
@@ -71,7 +75,7 @@ def _datasets(root: Path) -> list[dict[str, Any]]:
             {
                 "kind": "dataset",
                 "name": spec.id,
-                "state": registry.state(name, root),
+                "state": _state(name, root, [str(item["id"]) for item in prepared]),
                 "licence": spec.licence.name,
                 "size": _gib(stored) if prepared else f"about {_gib(spec.store_bytes)}",
                 **{
@@ -87,6 +91,15 @@ def _datasets(root: Path) -> list[dict[str, Any]]:
             }
         )
     return records
+
+
+def _state(name: str, root: Path, prepared: list[str]) -> str:
+    from benchbench.datasets import registry
+
+    spec = registry.dataset_spec(name)
+    if prepared and spec.stores[0] not in prepared:
+        return f"{spec.sizes[spec.stores.index(prepared[0])]} only"
+    return registry.state(name, root)
 
 
 def _baselines(_root: Path) -> list[dict[str, Any]]:

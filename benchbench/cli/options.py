@@ -98,6 +98,27 @@ def with_root(text: str, meta: dict[str, Any] | None = None) -> str:
     return _NEEDS_ROOT.sub(lambda found: f"{found[0]} --root {shlex.quote(root)}", text)
 
 
+def complete(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Shell completion with the names of data sets, baselines, protocols, metrics or splits."""
+
+    def names(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+        from benchbench.baselines import list_baselines
+        from benchbench.datasets.registry import dataset_names, dataset_spec
+        from benchbench.protocols.registry import ALIASES, protocols
+
+        found = {
+            "dataset": [store for name in dataset_names() for store in dataset_spec(name).stores],
+            "baseline": [spec.id for spec in list_baselines()],
+            "protocol": list(protocols()),
+            "metric": [*ALIASES, *protocols()],
+            "split": ["train", "val", "test", "all"],
+        }
+        known = dict.fromkeys(name for kind in kinds for name in found[kind])
+        return [name for name in known if name.startswith(begun)]
+
+    return names
+
+
 def answer_json(content: dict[str, Any]) -> None:
     """Prints one JSON object with its schema number on stdout; NaN is refused."""
     click.echo(json.dumps({"schema": 1, **content}, allow_nan=False, indent=1, ensure_ascii=False))
@@ -106,7 +127,7 @@ def answer_json(content: dict[str, Any]) -> None:
 def settings_with_source(names: tuple[str, ...] | None = None) -> dict[str, dict[str, Any]]:
     """The parameters of the running verb: `{name: {"value": ..., "source": ...}}`.
 
-    The source is one of commandline, environment, default_map (bench.toml) and default.
+    The source is one of commandline, environment, bench.toml and default.
     """
     context = click.get_current_context()
     settings = {}
@@ -119,7 +140,8 @@ def settings_with_source(names: tuple[str, ...] | None = None) -> dict[str, dict
             plain = [str(item) for item in value]
         elif not isinstance(value, (str, int, float, bool, type(None))):
             plain = str(value)
-        settings[name] = {"value": plain, "source": source.name.lower() if source else "default"}
+        word = source.name.lower() if source else "default"
+        settings[name] = {"value": plain, "source": {"default_map": "bench.toml"}.get(word, word)}
     return settings
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-from benchbench.cli.options import Common, answer_json, common_options
-from benchbench.core.errors import EXIT_PARTIAL, CheckError
+from benchbench.cli.options import Common, answer_json, common_options, complete
+from benchbench.core.errors import EXIT_PARTIAL, CheckError, UsageError
 
 _EPILOG = """
 \b
@@ -25,7 +25,9 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete("dataset")
+)
 @click.option(
     "--from",
     "source",
@@ -65,18 +67,23 @@ def prepare(
     """Fetch, verify and convert data sets; the same command again goes on where it stopped."""
     from benchbench.datasets import registry
 
-    for name in names:
-        registry.dataset_spec(name)
+    wanted = [registry.resolve(name) for name in names]
+    for (name, its_size), typed in zip(wanted, names, strict=True):
+        if its_size and size not in (None, its_size):
+            raise UsageError(
+                f"'{typed}' is {name} of size {its_size}, not {size}",
+                hint=f"bench prepare {name} --size {size}",
+            )
     answers: list[dict[str, Any]] = []
     failed = 0
-    for name in names:
+    for name, its_size in wanted:
         if not (accept_license or source or dry_run or verify):
             _ask(name, common.root)
         report = registry.prepare(
             name,
             common.root,
             source=source,
-            size=size,
+            size=its_size or size,
             accept_license=accept_license,
             keep_archives=keep_archives,
             overwrite=overwrite,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchbench.cli.options import Common, common_options
+from benchbench.cli.options import Common, common_options, complete
 
 _EPILOG = """
 \b
@@ -24,12 +24,21 @@ Examples:
 @click.option(
     "--metric",
     "metrics",
+    shell_complete=complete("metric"),
     multiple=True,
     help="iou, chamfer, fscore, normals, a protocol, or PROTOCOL:METRIC. Repeat for more tables.  "
     "[default: iou and chamfer, where there are results]",
 )
-@click.option("--dataset", help="Only results on this data set.")
-@click.option("--split", help="Only results on this split.")
+@click.option(
+    "--dataset",
+    shell_complete=complete("dataset"),
+    help="Only results on this data set.",
+)
+@click.option(
+    "--split",
+    shell_complete=complete("split"),
+    help="Only results on this split.",
+)
 @click.option(
     "--format",
     "form",

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from benchbench.cli.options import Common, answer_json, common_options, settings_with_source
+from benchbench.cli.options import (
+    Common,
+    answer_json,
+    common_options,
+    complete,
+    settings_with_source,
+)
 from benchbench.core.errors import EXIT_PARTIAL, UsageError
 
 _EPILOG = """
@@ -22,10 +28,22 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--baseline", required=True, help="Method to run; see bench list --kind baseline.")
-@click.option("--split", required=True, help="train, val, test or all; RULE:test for another rule.")
 @click.option(
-    "--dataset", help="Prepared data set.  [default: the first prepared one the baseline prefers]"
+    "--baseline",
+    shell_complete=complete("baseline"),
+    required=True,
+    help="Method to run; see bench list --kind baseline.",
+)
+@click.option(
+    "--split",
+    shell_complete=complete("split"),
+    required=True,
+    help="train, val, test or all; RULE:test for another rule.",
+)
+@click.option(
+    "--dataset",
+    shell_complete=complete("dataset"),
+    help="Prepared data set.  [default: the first prepared one the baseline prefers]",
 )
 @click.option(
     "--checkpoint",
@@ -35,6 +53,7 @@ Examples:
 @click.option(
     "--protocol",
     "protocols",
+    shell_complete=complete("protocol"),
     multiple=True,
     help="Score under this protocol; repeat for more.  [default: the house's and the baseline's]",
 )
@@ -43,19 +62,48 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder that holds the run folders.  [default: ./runs]",
 )
-@click.option("--seed", type=int, default=0, help="Key of the baseline's own random draws.")
-@click.option("--classes", help="Only these classes, names or synsets with commas between.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N objects.")
-@click.option("--views", default="all", help="All views of an object, or the first N.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    help="Key of the baseline's own random draws.",
+)
+@click.option(
+    "--classes",
+    help="Only these classes, names or synsets with commas between.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Only the first N objects.",
+)
+@click.option(
+    "--views",
+    default="all",
+    help="All views of an object, or the first N.",
+)
 @click.option(
     "--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", help="Where to predict."
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A parameter of the baseline."
 )
-@click.option("--score/--no-score", "with_scores", default=True, help="Score what was predicted.")
-@click.option("--overwrite/--no-overwrite", default=False, help="Start anew.")
-@click.option("--dry-run/--no-dry-run", default=False, help="Show what would be done, do nothing.")
+@click.option(
+    "--score/--no-score",
+    "with_scores",
+    default=True,
+    help="Score what was predicted.",
+)
+@click.option(
+    "--overwrite/--no-overwrite",
+    default=False,
+    help="Start anew.",
+)
+@click.option(
+    "--dry-run/--no-dry-run",
+    default=False,
+    help="Show what would be done, do nothing.",
+)
 @common_options
 @click.pass_context
 def run(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchbench.cli.options import Common, answer_json, common_options
+from benchbench.cli.options import Common, answer_json, common_options, complete
 from benchbench.core.errors import EXIT_CHECK, EXIT_PARTIAL, CheckError, MissingError, UsageError
 
 _EPILOG = """
@@ -27,10 +27,27 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("predictions", required=False, type=click.Path(path_type=Path))
-@click.option("--dataset", help="Prepared data set; a run folder knows its own.")
-@click.option("--split", help="train, val, test or all; a run folder knows its own.")
-@click.option("--protocol", "protocols", multiple=True, help="Protocol; repeat for more.")
-@click.option("--name", help="Name in tables.  [default: the folder's]")
+@click.option(
+    "--dataset",
+    shell_complete=complete("dataset"),
+    help="Prepared data set; a run folder knows its own.",
+)
+@click.option(
+    "--split",
+    shell_complete=complete("split"),
+    help="train, val, test or all; a run folder knows its own.",
+)
+@click.option(
+    "--protocol",
+    "protocols",
+    shell_complete=complete("protocol"),
+    multiple=True,
+    help="Protocol; repeat for more.",
+)
+@click.option(
+    "--name",
+    help="Name in tables.  [default: the folder's]",
+)
 @click.option(
     "--threshold", type=float, help="Of voxel predictions.  [default: the file's, or 0.5]"
 )
@@ -50,7 +67,11 @@ Examples:
 @click.option(
     "--selftest/--no-selftest", default=False, help="Score shapes whose numbers are known by hand."
 )
-@click.option("--overwrite/--no-overwrite", default=False, help="Score again what is scored.")
+@click.option(
+    "--overwrite/--no-overwrite",
+    default=False,
+    help="Score again what is scored.",
+)
 @common_options
 @click.pass_context
 def score(
@@ -95,7 +116,7 @@ def score(
                 f"--expect compares a run folder, '{predictions}' is none",
                 hint="bench score PREDICTIONS first, then --expect with the folder it names",
             )
-        _expect(ctx, common, folder, expect)
+        _expect(ctx, common, folder, expect, protocols)
         return
     from benchbench.cli.run import answer
     from benchbench.evaluation.rescore import plan_outside, score_outside, score_run
@@ -145,14 +166,16 @@ def score(
         ctx.exit(EXIT_PARTIAL)
 
 
-def _expect(ctx: click.Context, common: Common, folder: object, expect: Path) -> None:
+def _expect(
+    ctx: click.Context, common: Common, folder: object, expect: Path, protocols: tuple[str, ...]
+) -> None:
     from benchbench.evaluation.folder import RunFolder
     from benchbench.evaluation.rescore import check_expected, read_result
 
     assert isinstance(folder, RunFolder)
     if not expect.exists():
         raise MissingError(f"there is no result file '{expect}'", hint="bench score --help")
-    found = check_expected(folder, read_result(expect), common.root, common.quiet)
+    found = check_expected(folder, read_result(expect), common.root, common.quiet, protocols)
     if common.json:
         answer_json({"expect": str(expect), "agrees": not found["differences"], **found})
     elif not found["differences"]:

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from benchbench.cli.options import Common, answer_json, common_options, settings_with_source
+from benchbench.cli.options import (
+    Common,
+    answer_json,
+    common_options,
+    complete,
+    settings_with_source,
+)
 from benchbench.core.errors import UsageError
 
 _EPILOG = """
@@ -21,20 +27,46 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--baseline", required=True, help="Method to train; see bench list --kind baseline.")
-@click.option("--dataset", required=True, help="Prepared data set; its test split is never read.")
+@click.option(
+    "--baseline",
+    shell_complete=complete("baseline"),
+    required=True,
+    help="Method to train; see bench list --kind baseline.",
+)
+@click.option(
+    "--dataset",
+    shell_complete=complete("dataset"),
+    required=True,
+    help="Prepared data set; its test split is never read.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the checkpoints.  [default: ./checkpoints/<baseline>-<dataset>-<hash>]",
 )
-@click.option("--seed", type=int, help="Short for --set seed=N.")
-@click.option("--device", default="cpu", help="cpu or cuda.")
+@click.option(
+    "--seed",
+    type=int,
+    help="Short for --set seed=N.",
+)
+@click.option(
+    "--device",
+    default="cpu",
+    help="cpu or cuda.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the recipe."
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N training objects.")
-@click.option("--dry-run/--no-dry-run", default=False, help="Show the settings, do nothing.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Only the first N training objects.",
+)
+@click.option(
+    "--dry-run/--no-dry-run",
+    default=False,
+    help="Show the settings, do nothing.",
+)
 @common_options
 def train(
     common: Common,

@@ -49,8 +49,8 @@ def read_shape(path: Path) -> Prediction:
         if suffix == ".npy":
             return _read_array(path, state.st_size)
         return _read_binvox(path) if suffix == ".binvox" else _read_mesh(path, suffix)
-    except InputError:
-        raise
+    except (InputError, ImportError):
+        raise  # a missing module is this installation's fault, never the prediction's
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
         raise InputError(f"'{path}' cannot be read: {type(error).__name__}: {reason}") from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchbench.core.errors import MissingError, UsageError
 from benchbench.core.files import sha256_text
+from benchbench.datasets.registry import objects_published
 from benchbench.datasets.store import Store, open_dataset
 from benchbench.evaluation.folder import RUNS, Rank, RunFolder
 from benchbench.evaluation.truth import has_mesh
@@ -115,7 +116,8 @@ def choose_dataset(request: Request, preference: tuple[str, ...]) -> tuple[Store
     split_name = request.split.rpartition(":")[0] or None
     if request.dataset is not None:
         source = request.sources.get("dataset", "commandline")
-        return open_dataset(request.dataset, request.root, split_name), source
+        store = open_dataset(request.dataset, request.root, split_name)
+        return store, source if store.id == request.dataset else f"for '{request.dataset}'"
     for name in preference:
         try:
             store = open_dataset(name, request.root, split_name)
@@ -234,7 +236,7 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
         baseline={
             "id": spec.id,
             "title": spec.title,
-            "caption": baseline.caption,
+            "caption": baseline.caption + _seen_in_training(baseline, store, part),
             "takes": spec.takes,
             "checkpoint": baseline.checkpoint_hash,
             "settings": dict(baseline.settings),
@@ -303,6 +305,7 @@ def run_config(
             "split_name": store.split_name,
             "split_hash": store.split_hash(split),
             "split_objects": len(store.indices(split)),
+            "part_of": _part_of(store),
             "excluded": len(store.excluded),
             "classes": [list(pair) for pair in store.classes],
         },
@@ -317,6 +320,20 @@ def run_config(
         },
         "incomplete_because": reasons,
     }
+
+
+def _seen_in_training(baseline: Any, store: Store, part: str) -> str:
+    """Words for the caption where some of the scored objects made the weights."""
+    trained_on = getattr(baseline, "trained_on", None)
+    if trained_on and store.id.startswith(trained_on) and part in ("train", "all"):
+        return f"; trained on objects of this split ({part})"
+    return ""
+
+
+def _part_of(store: Store) -> int | None:
+    """How many objects the whole set has, where clearly fewer were prepared; else None."""
+    whole = objects_published(store.id)
+    return whole if whole is not None and len(store) < 0.95 * whole else None
 
 
 def _choose_protocols(request: Request, spec: Any, store: Store, uses_views: bool) -> list[str]:
@@ -369,7 +386,9 @@ def _settings(
             "value": rendering,
             "source": source("overrides", "commandline")
             if request.overrides.get("rendering")
-            else "the baseline's order",
+            else "the baseline's order"
+            if rendering
+            else "default",
         },
         "views": {"value": request.views, "source": source("views", "default")},
         "seed": {"value": request.seed, "source": source("seed", "default")},

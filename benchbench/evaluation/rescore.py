@@ -283,7 +283,11 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def check_expected(
-    folder: RunFolder, expected: dict[str, Any], root: Path, quiet: bool = False
+    folder: RunFolder,
+    expected: dict[str, Any],
+    root: Path,
+    quiet: bool = False,
+    protocols: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Scores stored predictions from scratch and compares with a result file.
 
@@ -294,6 +298,7 @@ def check_expected(
         expected: A result.
         root: Folder of prepared data sets.
         quiet: No progress on stderr.
+        protocols: Compare under these only; none means all that the result names.
 
     Returns:
         {"compared": number of values, "largest_difference": relative, "differences": [...],
@@ -304,7 +309,7 @@ def check_expected(
         UsageError: It names a protocol that this version does not know.
     """
     config = folder.read_config()
-    names = list(expected["protocols"])
+    names = [n for n in expected["protocols"] if not protocols or n in protocols]
     if not names:
         raise CheckError(
             "the result names no protocol, so nothing can be compared",

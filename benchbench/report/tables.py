@@ -111,6 +111,10 @@ class Table:
         """In words."""
         return "higher is better" if self.metric.higher_is_better else "lower is better"
 
+    def _part(self) -> list[str]:
+        whole = self.dataset.get("part_of")
+        return [f"only a part of the {whole} objects of {self.dataset['id']}"] if whole else []
+
     def caption(self) -> list[str]:
         """Lines that say what the numbers mean."""
         p, m, d = self.protocol, self.metric, self.dataset
@@ -121,8 +125,13 @@ class Table:
         return [
             f"{m.title} ({p.id}:{m.name}), {self.direction}, in {m.unit}{factor}: {m.formula}",
             f"{d['id']}@{d['identity'][:8]}, split {d['split']} of {d['split_name']}"
-            f"@{d['split_hash'][:8]}, {self.objects} objects, {self.views}{truth}",
+            f"@{d['split_hash'][:8]}, {_count(self.objects, 'object')}, {self.views}{truth}",
+            *self._part(),
         ]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def find_results(places: Sequence[Path]) -> list[Result]:

@@ -172,7 +172,7 @@ def _convert(
         "licence_url": SPEC.licence.url,
         "licence_text": SPEC.licence.text,
         "citation": list(SPEC.licence.cite),
-        "axes": "x right, y up, right-handed; ShapeNetCore v1, longest side 1, centred",
+        "axes": "x front, y up, right-handed; ShapeNetCore v1, longest side 1, centred",
         "converter": CONVERTER,
         "sources": hashes,
         "sources_hash": _SOURCES_HASH,

@@ -47,7 +47,7 @@ SPEC = DatasetSpec(
     renderings=("choy",),
     truth="voxels",
     splits=("r2n2-80-20", "r2n2-70-10-20"),
-    objects=None,
+    objects=43_784,  # ids in public lists; which of them both archives hold is unconfirmed
     store_bytes=7_000_000_000,
     notes=(
         "Release: ShapeNetCore v1. Renderer: Blender 2.7, script of 3D-R2N2. Voxels: binvox, "

@@ -46,15 +46,25 @@ from benchbench.cuda_ops.dibr_camera import (
     perspective_camera,
     rotate_translate_points,
 )
+from benchbench.cuda_ops.dibr_meshes import (
+    face_normals,
+    index_vertices_by_faces,
+    mask_iou,
+    prepare_vertices,
+)
 from benchbench.cuda_ops.dibr_ops import miss_map, rasterize_maps
 
 __all__ = [
     "dibr_rasterization",
     "dibr_soft_mask",
+    "face_normals",
     "generate_perspective_projection",
     "generate_rotate_translate_matrices",
     "generate_transformation_matrix",
+    "index_vertices_by_faces",
+    "mask_iou",
     "perspective_camera",
+    "prepare_vertices",
     "rasterize",
     "rotate_translate_points",
 ]

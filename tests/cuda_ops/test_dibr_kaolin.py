@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from benchbench.cuda_ops import dibr
-from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
 
 # float32: what contraction of multiplications on a GPU changes, so kaolin against itself.
 FEATURES, MASK, GRADIENT = 2e-5, 3e-5, 2e-4
@@ -131,9 +130,7 @@ def shifted_iou_loss(mask: Tensor, index: Tensor) -> Tensor:
     """kaolin's test: the covered pixels, five columns further left, are the goal."""
     target = torch.zeros_like(mask)
     target[:, :, :-5] = (index[:, :, 5:] >= 0).to(mask)
-    both = (mask * target).sum((1, 2))
-    either = (mask + target - mask * target).sum((1, 2)) + 1e-10
-    return 1 - (both / either).mean()
+    return dibr.mask_iou(mask, target)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -169,11 +166,10 @@ def test_masks_of_kaolins_sphere(
         eyes, torch.full((3, 3), 0.5), torch.tensor([[0.0, 1, 0]]).expand(3, 3)
     )
     vertices = ((raw - low) / (high - low)).expand(3, -1, -1)
-    camera = dibr.rotate_translate_points(vertices, rotation, centre)
-    plane = dibr.perspective_camera(camera, dibr.generate_perspective_projection(math.pi / 4))
     faces = torch.from_numpy(golden["sphere_faces"].astype(np.int64))
-    corners = vertices_to_faces(torch.cat((plane, camera[..., 2:]), -1), faces).to(dtype)
-    xy = corners[..., :2].clone().requires_grad_()
+    factors = dibr.generate_perspective_projection(math.pi / 4)
+    drawn = dibr.prepare_vertices(vertices, faces, factors, rotation, centre)
+    corners, xy = drawn[0].to(dtype), drawn[1].to(dtype).requires_grad_()
     _, index = dibr.rasterize(35, 31, corners[..., 2], xy, torch.ones(3, 960, 3, 1, dtype=dtype))
     mask = dibr.dibr_soft_mask(xy, index, sigmainv, float(boxlen), 40, multiplier)
     stored = f"sphere_s{sigmainv}_b{boxlen}_"
@@ -190,14 +186,14 @@ def test_pictures_of_kaolin_0_9_0(golden: dict[str, np.ndarray], mesh: int) -> N
     order = ([0, 1, 2, 3], [1, 0, 3, 2])[mesh]
     paint = torch.tensor([colours[k] for k in order])[None]
     vertices = torch.cat((plane_xy, heights[:, None]), -1)[None]
-    camera = dibr.rotate_translate_points(vertices, torch.eye(3)[None], torch.tensor([[0.0, 0, 4]]))
-    plane = dibr.perspective_camera(camera, torch.tensor([[1.25], [2.5], [-1]]))
     faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
-    corners = vertices_to_faces(torch.cat((plane, camera[..., 2:]), -1), faces)
-    normals = torch.linalg.det(corners[:, :, 1:, :2] - corners[:, :, :1, :2])
+    corners, xy, normals = dibr.prepare_vertices(
+        vertices, faces, torch.tensor([[1.25], [2.5], [-1]]), torch.eye(3)[None],
+        torch.tensor([[0.0, 0, 4]]),
+    )  # fmt: skip
     picture, mask, index = dibr.dibr_rasterization(
-        256, 512, corners[..., 2], corners[..., :2], vertices_to_faces(paint, faces),
-        normals[..., None], version="0.9.0",
+        256, 512, corners[..., 2], xy, dibr.index_vertices_by_faces(paint, faces),
+        normals[..., 2:], version="0.9.0",
     )  # fmt: skip
     assert np.array_equal(100 * (index[0].numpy() + 1), golden[f"v09_image_face_idx_{mesh}"])
     for found, name in ((picture[0], "vertex_color"), (mask[0], "image_prob")):
@@ -213,20 +209,16 @@ def test_a_step_of_the_authors_training(data: Path) -> None:
     views = meshes.shape[0]
     pairs = [(j, k) for j in range(views) for k in range(views)]
     truth = tensor(step["gt_u8"]) / 255
-    turned, paints, goals = [], [], []
+    factors = dibr.generate_perspective_projection(math.radians(30))
+    drawn, paints, goals = [], [], []
     for j, k in pairs:
         rotation, centre = tensor(step["camrot"][k]), tensor(step["campos"][k])
-        turned.append(dibr.rotate_translate_points(meshes[j], rotation, centre))
-        paints.append(rgb[j])
+        drawn.append(dibr.prepare_vertices(meshes[j], faces, factors, rotation, centre))
+        paints.append(dibr.index_vertices_by_faces(rgb[j], faces))
         goals.append(truth[k])
-    camera, goal = torch.cat(turned), torch.cat(goals)
-    assert difference(camera, step["meshes_camera"]) <= 1e-5
-    plane = dibr.perspective_camera(camera, dibr.generate_perspective_projection(math.radians(30)))
-    corners, paint = vertices_to_faces(camera, faces), vertices_to_faces(torch.cat(paints), faces)
-    xy = vertices_to_faces(torch.cat((plane, camera[..., 2:]), -1), faces)[..., :2]
-    edges = corners[:, :, 1:] - corners[:, :, :1]
-    normals = torch.linalg.cross(edges[:, :, 0], edges[:, :, 1])
-    normals = normals / (torch.linalg.vector_norm(normals, dim=-1, keepdim=True) + 1e-10)
+    corners, xy, normals = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+    paint, goal = torch.cat(paints), torch.cat(goals)
+    assert difference(corners, step["meshes_camera"][:, step["faces"].astype(int)]) <= 1e-5
     assert difference(normals, step["face_normals"]) <= 1e-4
     picture, mask, _ = dibr.dibr_rasterization(
         64, 64, corners[..., 2], xy, paint, normals[..., 2:], version="0.9.0"
@@ -234,8 +226,7 @@ def test_a_step_of_the_authors_training(data: Path) -> None:
     assert difference(picture, step["pred_images"]) <= FEATURES
     assert difference(mask, step["pred_masks"]) <= 2 * MASK  # the camera's rounding differs too
     shape = goal[:, 3]
-    both = (mask * shape).sum((1, 2))
-    silhouette = 1 - (both / ((mask + shape - mask * shape).sum((1, 2)) + 1e-10)).mean()
+    silhouette = dibr.mask_iou(mask, shape)
     colour = ((picture - goal[:, :3].permute(0, 2, 3, 1)).abs() * shape[..., None]).mean()
     first, second = torch.from_numpy(step["edge_faces"].astype(np.int64)).T
     flat = (((normals[:, first] * normals[:, second]).sum(-1) - 1) ** 2).mean() * 1920

@@ -17,7 +17,7 @@ def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = (DOCS / "dibr.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
     exec(compile(block, "dibr.md", "exec"), {})
-    assert "[1, 96, 128, 3]" in capsys.readouterr().out
+    assert "[1, 96, 96, 3]" in capsys.readouterr().out
 
 
 def test_the_picture_is_what_the_script_draws() -> None:

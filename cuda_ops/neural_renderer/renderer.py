@@ -30,6 +30,7 @@ from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
 
 Meshes = Tensor | Sequence[Tensor]
 Size = float | tuple[float, float]
+_COLOUR_EPS = 1e-3
 
 
 class FaceMaps(NamedTuple):
@@ -88,7 +89,8 @@ class Renderer(nn.Module):
 
     Attributes:
         eye: (3,) or (B, 3), at first (0, 0, -(1 / tan(viewing_angle) + 1)).
-        rasterizer_eps: 1e-3, of the approximate gradient.
+        rasterizer_eps: Of the approximate gradient: at first 1e-3 for colours and 1e-4 for
+            silhouettes alone, as in the original; what is set is used for both.
 
     Example:
         >>> renderer = Renderer(image_size=4, camera_mode="look_at")
@@ -145,7 +147,15 @@ class Renderer(nn.Module):
         self.light_direction = light_direction
         self.orthographic_size = orthographic_size
         self.compat = compat
-        self.rasterizer_eps = 1e-3
+        self._eps: float | None = None
+
+    @property
+    def rasterizer_eps(self) -> float:
+        return _COLOUR_EPS if self._eps is None else self._eps
+
+    @rasterizer_eps.setter
+    def rasterizer_eps(self, value: float) -> None:
+        self._eps = value
 
     def forward(
         self,
@@ -338,13 +348,10 @@ class Renderer(nn.Module):
 
     def _limits(self) -> tuple[float, float, float]:
         """near, far, eps of silhouettes and depth."""
+        usual = _rasterize.DEFAULT_EPS
         if self.compat:
-            return (
-                _rasterize.DEFAULT_NEAR,
-                _rasterize.DEFAULT_FAR,
-                _rasterize.DEFAULT_EPS,
-            )
-        return self.near, self.far, self.rasterizer_eps
+            return _rasterize.DEFAULT_NEAR, _rasterize.DEFAULT_FAR, usual
+        return self.near, self.far, usual if self._eps is None else self._eps
 
 
 def _batch(

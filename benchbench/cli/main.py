@@ -19,6 +19,7 @@ from benchbench.cli.prepare import prepare
 from benchbench.cli.report import report
 from benchbench.cli.run import run
 from benchbench.cli.score import score
+from benchbench.cli.streams import prepare_streams
 from benchbench.cli.train import train
 from benchbench.core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 
@@ -86,6 +87,7 @@ def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
 def console(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits; interrupted work says how to continue."""
     signal.signal(signal.SIGTERM, _terminate)
+    prepare_streams()
     try:
         result: Any = cli.main(args=arguments, prog_name="bench", standalone_mode=False)
     except click.exceptions.Abort:

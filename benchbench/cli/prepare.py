@@ -121,7 +121,14 @@ def _ask(name: str, root: Path | None) -> None:
     terms = registry.terms_wanted(name, root)
     if terms is not None:
         click.echo(terms, err=True)
-        if click.confirm("Do you accept these terms?", default=False, err=True):
+        try:
+            accepted = click.confirm("Do you accept these terms?", default=False, err=True)
+        except click.Abort as error:
+            if not isinstance(error.__context__, EOFError):
+                raise
+            accepted = False  # Ctrl-D is no answer, not an interruption
+            click.echo(err=True)
+        if accepted:
             registry.accept_terms(name, root)
 
 

@@ -19,7 +19,10 @@ def point_to_mesh(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tens
     Returns:
         Squared distances (N,) float32 and face indices (N,) int64.
     """
-    a, b, c = vertices.to(torch.float64)[faces.to(torch.int64)].unbind(dim=1)
+    faces = faces.to(torch.int64)
+    known = ((faces >= 0) & (faces < len(vertices))).all(dim=1)  # those on CUDA are unchecked
+    corners = vertices.to(torch.float64)[faces.clamp(0, len(vertices) - 1)]
+    a, b, c = torch.where(known[:, None, None], corners, torch.nan).unbind(dim=1)
     step = max(1, _PAIRS_AT_ONCE // len(faces))
     squared, index = [], []
     for chunk in points.to(torch.float64).split(step):

@@ -11,6 +11,7 @@ import trimesh
 
 from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import library, point_to_mesh
+from benchbench.cuda_ops.point_to_mesh import _along_a_curve, _finite
 from benchbench.cuda_ops.reference.point_to_mesh import point_to_mesh as twin
 
 
@@ -237,6 +238,64 @@ def test_operator_registration() -> None:
     )
 
 
+def outside_and_infinite(device: str) -> list[torch.Tensor]:
+    """Two points; faces with an index outside [0, V) or a NaN corner, and a good one twice."""
+    vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [torch.nan, 0, 0]])
+    faces = torch.tensor([[0, 1, 4], [-1, 1, 2], [0, 3, 2], [0, 1, 2], [0, 1, 2]])
+    points = torch.tensor([[0.1, 0.1, 1], [torch.nan, 0, 0]])
+    return [tensor.to(device) for tensor in (points, vertices, faces)]
+
+
+def test_twin_passes_over_indices_outside() -> None:
+    squared, index = twin(*outside_and_infinite("cpu"))
+    assert squared.tolist() == [1.0, torch.inf] and index.tolist() == [3, -1]
+
+
+CUDA_SCENES = ["ball", "soup", "grid", "far", "one"]
+
+
+def scene(kind: str) -> list[torch.Tensor]:
+    """Points, vertices and faces, ties among them."""
+    rng = np.random.default_rng(CUDA_SCENES.index(kind))
+    points = rng.uniform(-1, 1, (1500, 3))
+    vertices, faces = ball()
+    if kind == "soup":
+        vertices, faces = rng.normal(size=(3000, 3)), rng.integers(0, 3000, (5000, 3))
+    if kind == "grid":  # many equal distances
+        vertices, points = (rng.integers(-3, 4, (n, 3)).astype(float) for n in (200, 1500))
+        faces = rng.integers(0, 200, (900, 3))
+    if kind == "far":
+        vertices, points = vertices * 1e19, points * 3e19
+    if kind == "one":
+        faces, points = faces[:1], points[:1]
+    return [torch.from_numpy(x) for x in (np.float32(points), np.float32(vertices), faces)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("kind", CUDA_SCENES)
+def test_cuda_gives_the_same_bits(kind: str) -> None:
+    arguments = scene(kind)
+    for cpu, cuda in zip(
+        point_to_mesh(*arguments), point_to_mesh(*(x.cuda() for x in arguments)), strict=True
+    ):
+        assert torch.equal(cpu, cuda.cpu())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_passes_over_what_it_cannot_refuse() -> None:
+    squared, index = point_to_mesh(*outside_and_infinite("cuda"))
+    assert squared.tolist() == [1.0, torch.inf] and index.tolist() == [3, -1]
+
+
+@pytest.mark.parametrize("kind", CUDA_SCENES)
+def test_orders_are_permutations(kind: str) -> None:
+    """The kernel for CUDA reads through them."""
+    points, vertices, _ = scene(kind)
+    for positions in (points, vertices, points.expand(3, -1, -1)[:, 0], vertices * torch.inf):
+        order = _along_a_curve(_finite(positions))
+        assert sorted(order.tolist()) == list(range(len(positions)))
+
+
 _POINTS, _VERTICES, _FACES = torch.zeros(2, 3), torch.zeros(3, 3), torch.tensor([[0, 1, 2]])
 
 
@@ -252,7 +311,8 @@ _POINTS, _VERTICES, _FACES = torch.zeros(2, 3), torch.zeros(3, 3), torch.tensor(
         (_POINTS, _VERTICES[:0], _FACES, "vertices must be at least one row"),
         (_POINTS, _VERTICES, _FACES + 1, "faces must be indices in [0, 3), got 3"),
         (_POINTS, _VERTICES, _FACES - 1, "faces must be indices in [0, 3), got -1"),
-        (_POINTS.to("meta"), _VERTICES, _FACES, "pass points.cpu()), got on 'meta'"),
+        (_POINTS, _VERTICES.to("meta"), _FACES, "vertices must be on 'cpu' or 'cuda'"),
+        (_POINTS.to("meta"), _VERTICES, _FACES, "points must be on 'cpu' or 'cuda', got on 'meta'"),
     ],
 )
 def test_refuses(

@@ -62,6 +62,7 @@ def rasterize_layers(
     far: float = 100.0,
     eps: float = 1e-3,
     background: Tensor | Sequence[float] = (0.0, 0.0, 0.0),
+    linear: bool = False,
 ) -> Layers:
     """Draws textured faces.
 
@@ -76,6 +77,8 @@ def rasterize_layers(
         eps: Greater than 0. Added to the distances of the approximate gradient, in device units,
             and subtracted from the largest position in a texture.
         background: (3,) or (B, 3) colour of pixels without a face; gets no gradient.
+        linear: Depth and position in the texture are linear on the screen, as in a parallel
+            projection, instead of through a lens. Depths are then within 1e-6 of `far`.
 
     Returns:
         The layers of the picture.
@@ -102,16 +105,22 @@ def rasterize_layers(
     else:
         _check_textures(name, textures, faces)
         cubes = textures.contiguous()
+    if linear:
+        faces, bounds = bend_depth(faces, near, far)
+    else:
+        bounds = near, far
     rgb, alpha, depth, index, weights = _layers(
-        faces.contiguous(), cubes, colours, height, width, near, far, eps
+        faces.contiguous(), cubes, colours, height, width, *bounds, eps, linear
     )
+    if linear:
+        depth = straighten_depth(depth, index, near, far)
     return Layers(None if textures is None else rgb, alpha, depth, index, weights)
 
 
 @torch.library.custom_op("benchbench::rasterize_layers", mutates_args=())
 def _layers(
     faces: Tensor, textures: Tensor, background: Tensor, height: int, width: int, near: float,
-    far: float, eps: float,
+    far: float, eps: float, linear: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     from benchbench.cuda_ops.reference import rasterize as slow_maps
     from benchbench.cuda_ops.reference import rasterize_layers as slow
@@ -122,13 +131,17 @@ def _layers(
     alpha = (index >= 0).to(faces.dtype)
     if textures.numel() == 0:
         return faces.new_empty(0), alpha, depth, index, weights
+    if linear:
+        faces, shown = _at_depth_1(faces), torch.ones_like(depth)
+    else:
+        shown = depth
     if not compiled:
-        rgb = slow.shade(faces, textures, background, index, weights, depth, eps)
+        rgb = slow.shade(faces, textures, background, index, weights, shown, eps)
         return rgb, alpha, depth, index, weights
     rgb = faces.new_empty((faces.shape[0], 3, height, width))
     library.call(
         "bench_shade", faces.device, [*[_P] * 6, *[_I] * 5, _F, _P],
-        *(library.pointer(t) for t in (faces, textures, background, index, weights, depth)),
+        *(library.pointer(t) for t in (faces, textures, background, index, weights, shown)),
         faces.shape[0], faces.shape[1], textures.shape[2], height, width, eps,
         library.pointer(rgb),
     )  # fmt: skip
@@ -138,7 +151,7 @@ def _layers(
 @_layers.register_fake
 def _(
     faces: Tensor, textures: Tensor, background: Tensor, height: int, width: int, near: float,
-    far: float, eps: float,
+    far: float, eps: float, linear: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     shape = (faces.shape[0], height, width)
     return (
@@ -221,12 +234,13 @@ def _(
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    faces, textures, *_, eps = inputs
+    faces, textures, *_, eps, linear = inputs
     rgb, _, depth, index, weights = output
     ctx.mark_non_differentiable(index, weights)
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(faces, rgb, depth, index, weights)
     ctx.side, ctx.eps = (textures.shape[2] if textures.numel() else 0), eps
+    ctx.linear = linear
 
 
 def _backward(ctx, rgb_slope, alpha_slope, depth_slope, *_):  # type: ignore[no-untyped-def]
@@ -238,11 +252,41 @@ def _backward(ctx, rgb_slope, alpha_slope, depth_slope, *_):  # type: ignore[no-
     if ctx.needs_input_grad[0]:
         to_faces = _faces_backward(*given, faces, rgb, depth, index, weights, ctx.eps)
     if ctx.needs_input_grad[1] and ctx.side and rgb_slope is not None:
+        if ctx.linear:
+            faces, depth = _at_depth_1(faces), torch.ones_like(depth)
         to_textures = _textures_backward(given[0], faces, depth, index, weights, ctx.side, ctx.eps)
-    return to_faces, to_textures, None, None, None, None, None, None
+    return to_faces, to_textures, None, None, None, None, None, None, None
 
 
 _layers.register_autograd(_backward, setup_context=_setup_context)
+
+
+def bend_depth(faces: Tensor, near: float, far: float) -> tuple[Tensor, tuple[float, float]]:
+    """Depths that are linear on the screen after what a lens does to them.
+
+    The kernels interpolate the reciprocal of the depth, so they are given 1 / (end - depth), which
+    keeps the order of what lies before `end`, somewhat behind `far`.
+
+    Returns:
+        Faces (B, F, 3, 3) and (near, far) in bent depth.
+    """
+    end = _bent_end(near, far)
+    bent = torch.cat((faces[..., :2], 1 / (end - faces[..., 2:])), dim=-1)
+    return bent, (1 / (end - near), 1 / (end - far))
+
+
+def straighten_depth(depth: Tensor, index: Tensor, near: float, far: float) -> Tensor:
+    """Undoes `bend_depth` on a map of depths."""
+    return torch.where(index >= 0, _bent_end(near, far) - 1 / depth, far)
+
+
+def _bent_end(near: float, far: float) -> float:
+    return far + 0.37 * (far - near)  # no round number: a corner there would have no reciprocal
+
+
+def _at_depth_1(faces: Tensor) -> Tensor:
+    """Faces (B, F, 3, 3) on which a lens changes nothing."""
+    return torch.cat((faces[..., :2], torch.ones_like(faces[..., 2:])), dim=-1)
 
 
 def _compiled(faces: Tensor) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import rasterize as _kernels
-from benchbench.cuda_ops.rasterize_layers import rasterize_layers
+from benchbench.cuda_ops.rasterize_layers import bend_depth, rasterize_layers
 
 ImageSize = int | tuple[int, int]
 Colour = Tensor | Sequence[float] | Sequence[Sequence[float]]
@@ -38,6 +38,7 @@ def rasterize_rgbad(
     return_rgb: bool = True,
     return_alpha: bool = True,
     return_depth: bool = True,
+    linear: bool = False,
 ) -> dict[str, Tensor | None]:
     """Draws colours, silhouette and depth at once.
 
@@ -53,6 +54,7 @@ def rasterize_rgbad(
         return_rgb: Whether to draw colours.
         return_alpha: Whether to draw the silhouette.
         return_depth: Whether to draw the depth.
+        linear: Interpolate depth and textures as in a parallel projection, not through a lens.
 
     Returns:
         "rgb" (B, 3, H, W), "alpha" (B, H, W) and "depth" (B, H, W), None for those not asked for.
@@ -73,13 +75,14 @@ def rasterize_rgbad(
     if return_rgb and textures is None:
         raise ShapeError(name, "textures", "(B, F, T, T, T, 3) for colours", None)
     if not (return_rgb or return_depth) and return_alpha and faces.dtype == torch.float32:
+        corners, bounds = bend_depth(faces, near, far) if linear else (faces, (near, far))
         alpha = _kernels.rasterize_silhouettes(
-            faces, (height, width), anti_aliasing, near, far, eps
+            corners, (height, width), anti_aliasing, *bounds, eps
         )
         return {"rgb": None, "alpha": alpha, "depth": None}
     layers = rasterize_layers(
         faces, textures if return_rgb else None, height * pool, width * pool, near, far, eps,
-        torch.as_tensor(background_color),
+        torch.as_tensor(background_color), linear,
     )  # fmt: skip
     return {
         "rgb": _shrink(layers.rgb, pool) if layers.rgb is not None else None,

@@ -26,6 +26,7 @@ from benchbench.cuda_ops.neural_renderer.batches import (
     textures_from_vertex_colors,
 )
 from benchbench.cuda_ops.neural_renderer.lighting import lighting
+from benchbench.cuda_ops.rasterize_layers import bend_depth, straighten_depth
 from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
 
 Meshes = Tensor | Sequence[Tensor]
@@ -81,7 +82,9 @@ class Renderer(nn.Module):
         light_color_ambient: (3,) or (B, 3).
         light_color_directional: (3,) or (B, 3).
         light_direction: (3,) or (B, 3), from the surface to the light.
-        orthographic_size: Half the height that a parallel projection sees.
+        orthographic_size: Half the height that a parallel projection sees. If it is set, depth and
+            textures are linear on the screen there; None is 1, interpolated as if through a lens,
+            as in the original.
         compat: Repeat two faults of the original that published numbers depend on: silhouettes
             and depth use near 0.1, far 100 and eps 1e-4 whatever is set, and faces with a corner
             behind the camera are drawn as the triangle of their projected corners. Otherwise such
@@ -121,7 +124,7 @@ class Renderer(nn.Module):
         light_color_ambient: Any = (1, 1, 1),
         light_color_directional: Any = (1, 1, 1),
         light_direction: Any = (0, 1, 0),
-        orthographic_size: float = 1.0,
+        orthographic_size: float | None = None,
         compat: bool = False,
     ) -> None:
         super().__init__()
@@ -228,9 +231,12 @@ class Renderer(nn.Module):
     ) -> Tensor:  # fmt: skip
         """Renders silhouettes (B, H, W) in [0, 1]."""
         corners = self._corners(vertices, faces, (K, R, t, dist_coeffs, orig_size))
-        return _rasterize.rasterize_silhouettes(
-            corners, self.image_size, self.anti_aliasing, *self._limits()
-        )
+        alpha = _rasterize.rasterize_rgbad(
+            corners, None, self.image_size, self.anti_aliasing, *self._limits(),
+            return_rgb=False, return_depth=False, linear=self._linear,
+        )["alpha"]  # fmt: skip
+        assert alpha is not None
+        return alpha
 
     def render_depth(
         self, vertices: Meshes, faces: Meshes, K: Any = None, R: Any = None, t: Any = None,
@@ -238,9 +244,12 @@ class Renderer(nn.Module):
     ) -> Tensor:  # fmt: skip
         """Renders depth (B, H, W), `far` where no face is; anti-aliasing mixes the two."""
         corners = self._corners(vertices, faces, (K, R, t, dist_coeffs, orig_size))
-        return _rasterize.rasterize_depth(
-            corners, self.image_size, self.anti_aliasing, *self._limits()
-        )
+        depth = _rasterize.rasterize_rgbad(
+            corners, None, self.image_size, self.anti_aliasing, *self._limits(),
+            return_rgb=False, return_alpha=False, linear=self._linear,
+        )["depth"]  # fmt: skip
+        assert depth is not None
+        return depth
 
     def render_face_maps(
         self, vertices: Meshes, faces: Meshes, K: Any = None, R: Any = None, t: Any = None,
@@ -250,9 +259,12 @@ class Renderer(nn.Module):
         vertices, faces, _ = _batch(vertices, faces, None)
         corners = self._corners(vertices, faces, (K, R, t, dist_coeffs, orig_size))
         height, width = _kernels._sides("Renderer", self.image_size)
-        index, weights, depth = _kernels.rasterize_maps(
-            corners.detach().float(), height, width, self.near, self.far
-        )
+        corners, bounds = corners.detach().float(), (self.near, self.far)
+        if self._linear:
+            corners, bounds = bend_depth(corners, *bounds)
+        index, weights, depth = _kernels.rasterize_maps(corners, height, width, *bounds)
+        if self._linear:
+            depth = straighten_depth(depth, index, self.near, self.far)
         count = faces.shape[1]
         is_back = index >= count
         return FaceMaps(
@@ -287,7 +299,7 @@ class Renderer(nn.Module):
         return _rasterize.rasterize_rgbad(
             self._corners(vertices, faces, camera), textures, self.image_size,
             self.anti_aliasing, self.near, self.far, self.rasterizer_eps, self.background_color,
-            return_alpha=everything, return_depth=everything,
+            return_alpha=everything, return_depth=everything, linear=self._linear,
         )  # fmt: skip
 
     def _corners(self, vertices: Meshes, faces: Meshes, camera: tuple[Any, ...]) -> Tensor:
@@ -305,7 +317,7 @@ class Renderer(nn.Module):
             )
             behind = screen[..., 2] <= 0
             if not self.perspective:
-                screen = orthographic(screen, self.orthographic_size)
+                screen = orthographic(screen, self.orthographic_size or 1.0)
             elif self.compat:
                 screen = perspective(screen, self.viewing_angle)
             else:
@@ -345,6 +357,12 @@ class Renderer(nn.Module):
 
     def _sides(self, faces: Tensor) -> Tensor:
         return torch.cat((faces, faces.flip(-1)), dim=1) if self.fill_back else faces
+
+    @property
+    def _linear(self) -> bool:
+        """Whether depth and textures are interpolated as in a parallel projection."""
+        looks = self.camera_mode in ("look_at", "look")
+        return looks and not self.perspective and self.orthographic_size is not None
 
     def _limits(self) -> tuple[float, float, float]:
         """near, far, eps of silhouettes and depth."""

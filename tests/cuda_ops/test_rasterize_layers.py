@@ -374,12 +374,13 @@ def test_a_texture_read_at_its_very_border_stays_inside() -> None:
     assert rgb.min() >= 0 and rgb.max() <= 1 and torch.isfinite(rgb).all()
 
 
-def test_the_ops_are_sound() -> None:
+@pytest.mark.parametrize("linear", [False, True])
+def test_the_ops_are_sound(linear: bool) -> None:
     faces, textures = random_scene(0)
     op = torch.ops.benchbench.rasterize_layers.default
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     arguments = (faces.requires_grad_(), textures.requires_grad_(), torch.zeros(2, 3), 8, 6, 0.1,
-                 100.0, 1e-3)  # fmt: skip
+                 100.0, 1e-3, linear)  # fmt: skip
     torch.library.opcheck(op, arguments, test_utils=tests)
 
 
@@ -409,3 +410,71 @@ def test_refuses_by_name(change: dict[str, Any], argument: str) -> None:
 def test_refuses_no_eps() -> None:
     with pytest.raises(UsageError, match="eps must be greater than 0, got 0"):
         rasterize_layers(torch.zeros(1, 1, 3, 3), None, 2, 2, eps=0)
+
+
+def slanted(dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Two triangles that cut through each other, far apart in depth at their corners."""
+    return torch.tensor(
+        [[[[-0.93, -0.91, 1], [0.97, -0.89, 6], [-0.87, 0.95, 3]],
+          [[-0.81, -0.77, 5], [0.88, -0.96, 1], [0.71, 0.92, 2]]]], dtype=dtype
+    )  # fmt: skip
+
+
+def test_linear_depth_and_textures_are_planes_on_the_screen() -> None:
+    faces, side = slanted(), 9
+    corner = torch.linspace(0, 1, 2)
+    cube = torch.stack(torch.meshgrid(corner, corner, corner, indexing="ij"), -1)
+    drawn = rasterize_layers(faces, cube.expand(1, 2, 2, 2, 2, 3), side, side, eps=1e-6,
+                             linear=True)  # fmt: skip
+    centres = (2 * torch.arange(side) + 1 - side) / side
+    y, x = torch.meshgrid(centres.flip(0), centres, indexing="ij")
+    place = torch.stack((x, y, torch.ones_like(x)), -1)
+    planes, weights = [], []
+    for face in faces[0]:
+        own = torch.linalg.solve(torch.cat((face[:, :2], torch.ones(3, 1)), 1).T, place[..., None])
+        weights.append(own[..., 0])
+        depth = (own[..., 0] * face[:, 2]).sum(-1)
+        planes.append(torch.where((own[..., 0] >= 0).all(-1), depth, 100.0))
+    depth, owner = torch.stack(planes).min(0)
+    assert set(drawn.face_index[0].unique().tolist()) == {-1, 0, 1}
+    assert torch.equal(drawn.face_index[0] >= 0, depth < 100)
+    torch.testing.assert_close(drawn.depth[0], depth, rtol=0, atol=1e-4)
+    shown = torch.where((owner == 0)[..., None], weights[0], weights[1])
+    seen = drawn.face_index[0] >= 0
+    torch.testing.assert_close(drawn.rgb[0].permute(1, 2, 0)[seen], shown[seen], rtol=0, atol=1e-5)
+    lens = rasterize_layers(faces, cube.expand(1, 2, 2, 2, 2, 3), side, side, eps=1e-6)
+    assert (lens.depth - drawn.depth).abs().max() > 0.3
+
+
+def test_linear_depth_keeps_near_far_and_what_is_behind() -> None:
+    faces = slanted() - torch.tensor([0.0, 0, 2.5])  # corners on both sides of depth 0
+    for near, far in ((0.1, 1.2), (0.5, 100.0), (0.1, 1.0 / 3)):
+        drawn = rasterize_layers(faces, None, 40, 40, near, far, linear=True)
+        seen = drawn.face_index >= 0
+        assert 0 < seen.sum() < 1000
+        assert (drawn.depth[seen] > near - 1e-4).all() and (drawn.depth[seen] < far).all()
+        assert (drawn.depth[~seen] == far).all()
+
+
+def test_gradcheck_of_linear_depth_and_textures() -> None:
+    faces = slanted(torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda corners: rasterize_layers(corners, None, 5, 7, linear=True).depth, (faces,)
+    )
+    cubes = torch.rand(1, 2, 2, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda own: rasterize_layers(faces.detach(), own, 5, 7, linear=True).rgb, (cubes,)
+    )
+
+
+def test_linear_gradients_of_the_kernels_are_those_of_the_twin() -> None:
+    cubes = torch.rand(1, 2, 3, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        leaves = slanted(dtype).requires_grad_(), cubes.to(dtype).requires_grad_()
+        drawn = rasterize_layers(*leaves, 16, 16, linear=True)
+        assert drawn.rgb is not None
+        loss = (drawn.depth * (drawn.face_index >= 0)).square().sum() + drawn.rgb.square().sum()
+        found.append([g.double() for g in torch.autograd.grad(loss, leaves)])
+    for single, double in zip(*found, strict=True):
+        assert float((single - double).norm() / double.norm()) < 1e-4

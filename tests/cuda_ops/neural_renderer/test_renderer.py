@@ -321,6 +321,32 @@ def test_a_parallel_projection_has_a_size() -> None:
     assert seen.tolist() == [[[0.5, 1, 3]]]
 
 
+def test_a_parallel_projection_with_a_size_is_linear() -> None:
+    """Without one it is the original's, through a lens."""
+    vertices = torch.tensor([[[-0.9, -0.8, 1.5], [0.9, -0.7, -1.5], [0.1, 0.9, 0.5]]])
+    faces, colours = torch.tensor([[0, 2, 1]]), torch.eye(3)[None]
+    options = {
+        "perspective": False, "eye": (0, 0, -3), "anti_aliasing": False,
+        "light_intensity_ambient": 1, "light_intensity_directional": 0,
+    }  # fmt: skip
+    lens = camera(**options)(vertices, faces, colours)
+    renderer = camera(orthographic_size=1, **options)
+    rgb, depth, alpha = renderer(vertices, faces, colours)
+    assert torch.equal(alpha, lens[2])
+    assert torch.equal(alpha, renderer(vertices, faces, mode="silhouettes"))
+    assert torch.equal(depth, renderer(vertices, faces, mode="depth"))
+    maps = renderer.render_face_maps(vertices, faces)
+    assert torch.equal(maps.depth, depth)
+    seen = alpha > 0
+    weights = maps.weights[seen]
+    plane = weights @ (vertices[0, faces[0], 2] + 3)
+    assert torch.allclose(depth[seen], plane, atol=1e-4)
+    assert (lens[1][seen] - plane).abs().max() > 0.3
+    shown = weights @ colours[0, faces[0]]
+    assert torch.allclose(rgb.permute(0, 2, 3, 1)[seen], shown, atol=2e-3)
+    assert not torch.allclose(lens[0].permute(0, 2, 3, 1)[seen], shown, atol=0.05)
+
+
 def test_gradcheck_from_the_camera_to_the_depth() -> None:
     vertices, faces, _ = octahedron()
     leaf = vertices.double().requires_grad_()

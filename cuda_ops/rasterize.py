@@ -191,11 +191,14 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     faces, _, _, pool, _, _, eps = inputs
     _, index = output
     ctx.mark_non_differentiable(index)
+    ctx.set_materialize_grads(False)  # that of the index would be zeros as large as the raster
     ctx.save_for_backward(faces, index)
     ctx.pool, ctx.eps = pool, eps
 
 
-def _backward(ctx, gradient: Tensor, _: Tensor):  # type: ignore[no-untyped-def]
+def _backward(ctx, gradient: Tensor | None, _: None):  # type: ignore[no-untyped-def]
+    if gradient is None:
+        return (None,) * 7
     faces, index = ctx.saved_tensors
     result = _silhouettes_backward(gradient.contiguous(), faces, index, ctx.pool, ctx.eps)
     return result, None, None, None, None, None, None

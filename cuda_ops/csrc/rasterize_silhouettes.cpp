@@ -34,6 +34,9 @@ void write_rows(const Canvas& canvas, int row, int pool, int32_t* index, float* 
   }
 }
 
+// Bits of what a line's pixels ask for: to be covered, or to be uncovered.
+constexpr uint8_t kPullsOut = 1, kPullsIn = 2;
+
 // The pixels of one raster that pull edges outward: background where the loss would fall if it
 // were covered. Kept per line and sorted, so that a scan touches nothing else.
 struct PullLists {
@@ -49,7 +52,7 @@ struct PullLists {
 
   void count_live() {
     for (size_t line = 0; line < is_live.size(); ++line) {
-      live_before[line + 1] = live_before[line] + is_live[line];
+      live_before[line + 1] = live_before[line] + (is_live[line] != 0);
     }
   }
   // Whether a scan of lines between two pixel coordinates can find something.
@@ -63,7 +66,7 @@ struct PullLists {
   int64_t stride, line_step, position_step;
   std::vector<float> position, strength;
   std::vector<uint16_t> count;
-  std::vector<uint8_t> is_live;  // whether any scan on the line can find something
+  std::vector<uint8_t> is_live;  // what a scan on the line can find, as bits
   std::vector<int32_t> live_before;
 };
 
@@ -132,8 +135,8 @@ class SilhouetteScan {
     uint8_t* column_live = columns_.is_live.data();
     uint8_t pulls_out = 0, pulls_in = 0;
     for (int x = 0; x < width; ++x) {
-      const uint8_t out = (owner[x] < 0) & (slope[x] < 0.f) ? 1 : 0;
-      const uint8_t in = (owner[x] >= 0) & (slope[x] > 0.f) ? 1 : 0;
+      const uint8_t out = (owner[x] < 0) & (slope[x] < 0.f) ? kPullsOut : 0;
+      const uint8_t in = (owner[x] >= 0) & (slope[x] > 0.f) ? kPullsIn : 0;
       pulls_out |= out;
       pulls_in |= in;
       column_live[x] |= out | in;
@@ -172,18 +175,22 @@ class SilhouetteScan {
     const int64_t line_step = axis == 0 ? 1 : -width;
     const int64_t step = axis == 0 ? -width : 1;
     for (int line = edge.first; line <= edge.last; ++line) {
-      if (!lists.is_live[line]) continue;
+      const uint8_t live = lists.is_live[line];
+      if (!live) continue;
       Crossing at;
       if (!find_crossing(edge, line, &at)) continue;
       const int32_t* owner = index_ + origin + line * line_step;
-      const bool owns_in = owner[at.in * step] == id;
-      const bool out_is_empty = owner[at.out * step] < 0;
-      if (!owns_in && !out_is_empty) continue;
+      const bool owns_in = (live & kPullsOut) && owner[at.in * step] == id;
+      const bool out_is_empty = (live & kPullsIn) && owner[at.out * step] < 0;
+      int begin = 0, end = 0;
+      if (owns_in) {
+        begin = edge.direction > 0 ? lists.before(line, at.out) : 0;
+        end = lists.before(line, edge.direction > 0 ? edge.length : at.out + 1);
+      }
+      if (begin >= end && !out_is_empty) continue;
       float sum0 = 0.f, sum1 = 0.f;
       const float to0 = lever0(edge, line), to1 = lever1(edge, line);
-      if (owns_in) {
-        const int begin = edge.direction > 0 ? lists.before(line, at.out) : 0;
-        const int end = lists.before(line, edge.direction > 0 ? edge.length : at.out + 1);
+      if (begin < end) {
         const int64_t start = line * lists.stride + begin;
         add_pulls(&lists.position[start], &lists.strength[start], end - begin, at.cross, to0, to1,
                   eps, &sum0, &sum1);

@@ -1,8 +1,11 @@
-"""Silhouettes, forward and backward, against the fastest differentiable CPU renderer.
+"""Silhouettes and colours, forward and backward, against the fastest differentiable CPU renderer.
 
 One batch of pictures of a sphere whose silhouette is to become an ellipsoid's. Both sides start
-from corners on the screen and end with the gradient at these corners; deodr gets its silhouette
-edges for free.
+from corners on the screen, get the slopes of the same loss, 2 (picture - target), and end with the
+gradient at these corners; deodr gets its silhouette edges for free. Colours: our faces have cubes
+of 4 x 4 x 4 texels, deodr's as many in a square of one picture, and both end with the gradient of
+the texels too; the whole `Renderer`, from vertices, with light and both sides of every face, is
+timed beside them. Last, how the cost grows with the faces.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import torch
 import trimesh
 from torch import Tensor
 
+from benchbench.cuda_ops import neural_renderer as nr
 from benchbench.cuda_ops import rasterize_silhouettes
 from benchbench.cuda_ops.camera import (
     get_points_from_angles,
@@ -25,6 +29,8 @@ from benchbench.cuda_ops.camera import (
 )
 
 BATCH = 64
+TEXTURE = 4
+PATCH = 8  # deodr's texels of a face, on a side: PATCH ** 2 == TEXTURE ** 3
 Scene = tuple[np.ndarray, Tensor, Tensor]
 
 
@@ -53,8 +59,8 @@ def ours(
 
     def step() -> Tensor:
         leaf = corners.detach().requires_grad_()
-        loss = (rasterize_silhouettes(leaf, size) - target).square().sum()
-        return torch.autograd.grad(loss, leaf)[0]
+        picture = rasterize_silhouettes(leaf, size)
+        return torch.autograd.grad(picture, leaf, 2 * (picture.detach() - target))[0]
 
     return step
 
@@ -120,4 +126,132 @@ def test_silhouettes(race, scene: Scene, size: int) -> None:  # type: ignore[no-
             "(ours, both sides of every face)": ours(*scene, size, True),
         },
         per=BATCH,
+    )
+
+
+def our_colours(faces: np.ndarray, start: Tensor, goal: Tensor, size: int) -> Callable[[], object]:
+    index = torch.from_numpy(faces)
+    corners = vertices_to_faces(start, index)
+    cubes = torch.full((*corners.shape[:2], TEXTURE, TEXTURE, TEXTURE, 3), 0.5)
+    target = nr.rasterize(vertices_to_faces(goal, index), cubes, size)
+
+    def step() -> object:
+        leaf, texels = corners.detach().requires_grad_(), cubes.detach().requires_grad_()
+        picture = nr.rasterize(leaf, texels, size)
+        slopes = 2 * (picture.detach() - target)
+        return torch.autograd.grad(picture, (leaf, texels), slopes)
+
+    return step
+
+
+def our_renderer(faces: np.ndarray, start: Tensor, goal: Tensor, size: int) -> Callable[[], object]:
+    index = torch.from_numpy(faces)
+    renderer = nr.Renderer(image_size=size, camera_mode="look_at")
+    renderer.camera_mode = "none"  # the vertices are on the screen already
+    cubes = torch.full((len(start), len(faces), TEXTURE, TEXTURE, TEXTURE, 3), 0.5)
+    target = renderer(goal, index, cubes, mode="rgb")
+
+    def step() -> object:
+        leaf, texels = start.detach().requires_grad_(), cubes.detach().requires_grad_()
+        picture = renderer(leaf, index, texels, mode="rgb")
+        slopes = 2 * (picture.detach() - target)
+        return torch.autograd.grad(picture, (leaf, texels), slopes)
+
+    return step
+
+
+def their_colours(
+    deodr: ModuleType, faces: np.ndarray, start: Tensor, goal: Tensor, size: int
+) -> Callable[[], object]:
+    count = len(faces)
+    side = int(np.ceil(np.sqrt(count)))
+    row, column = np.divmod(np.arange(count), side)
+    low = np.stack((column, row), 1)[:, None] * float(PATCH)
+    uv = low + np.array([[0.0, 0.0], [PATCH - 1.0, 0.0], [0.0, PATCH - 1.0]])
+    texture = np.full((side * PATCH, side * PATCH, 3), 0.5)
+
+    def scene(screen: np.ndarray, edges: np.ndarray) -> object:
+        pixels = np.stack(((screen[:, 0] + 1) / 2, (1 - screen[:, 1]) / 2), 1) * size - 0.5
+        return deodr.Scene2D(
+            faces=faces.astype(np.uint32),
+            faces_uv=np.arange(3 * count, dtype=np.uint32).reshape(count, 3), ij=pixels,
+            depths=screen[:, 2].copy(), textured=np.ones(count, bool), uv=uv.reshape(-1, 2),
+            shade=np.ones(len(screen)), colors=np.ones((len(screen), 3)),
+            shaded=np.ones(count, bool), edgeflags=edges, height=size, width=size, nb_colors=3,
+            texture=texture, background_color=np.zeros(3), clockwise=True, backface_culling=True,
+            integer_pixel_centers=True,
+        )  # fmt: skip
+
+    starts, goals = start.double().numpy(), goal.double().numpy()
+    flags = [silhouette_edges(faces, one) for one in starts]
+    targets = [scene(one, silhouette_edges(faces, one)).render(1)[0] for one in goals]
+
+    def step() -> object:
+        gradients = []
+        for one, edges, target in zip(starts, flags, targets, strict=True):
+            drawn = scene(one, edges)
+            image, _ = drawn.render(1)
+            drawn.clear_gradients()
+            drawn.render_backward(2 * (image - target))
+            gradients.append((drawn.ij_b, drawn.texture_b))
+        return gradients
+
+    return step
+
+
+@pytest.mark.parametrize("size", [64, 256])
+def test_colours(race, scene: Scene, size: int) -> None:  # type: ignore[no-untyped-def]
+    deodr = pytest.importorskip("deodr", reason="not installed (extra 'peers')")
+    few = (scene[0], scene[1][:16], scene[2][:16])
+    race(
+        f"rgb {size}x{size} with anti-aliasing, T={TEXTURE}, 16 spheres, forward + backward, "
+        "per picture",
+        {
+            "ours": our_colours(*few, size),
+            "deodr": their_colours(deodr, *few, size),
+            "(ours, Renderer with light and both sides)": our_renderer(*few, size),
+        },
+        rounds=5,
+        per=16,
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+@pytest.mark.parametrize("mode", ["silhouettes", "depth", "rgb"])
+def test_many_faces(race, mode: str, batch: int) -> None:  # type: ignore[no-untyped-def]
+    """Cost follows pixels and visible faces, not their product."""
+
+    def side(mesh: trimesh.Trimesh) -> Callable[[], object]:
+        index = torch.from_numpy(np.ascontiguousarray(mesh.faces[:, ::-1].astype(np.int32)))
+        vertices = torch.from_numpy(mesh.vertices.astype(np.float32))
+        eyes = torch.tensor([get_points_from_angles(2.732, 30.0, -15.0 * k) for k in range(batch)])
+        cubes = torch.full((batch, len(index), 2, 2, 2, 3), 0.5)
+
+        def draw(corners: Tensor, texels: Tensor) -> Tensor:
+            if mode == "rgb":
+                return nr.rasterize(corners, texels, 256)
+            return getattr(nr, f"rasterize_{mode}")(corners, 256)
+
+        def corners_of(shape: Tensor) -> Tensor:
+            screen = perspective(look_at(shape.expand(batch, -1, -1), eyes), 30.0)
+            return vertices_to_faces(screen, index)
+
+        start = corners_of(0.8 * vertices)
+        target = draw(corners_of(vertices * torch.tensor([0.5, 1.0, 0.7])), cubes)
+
+        def step() -> object:
+            leaf, texels = start.detach().requires_grad_(), cubes.detach().requires_grad_()
+            picture = draw(leaf, texels)
+            asked = (leaf, texels) if mode == "rgb" else (leaf,)
+            return torch.autograd.grad(picture, asked, 2 * (picture.detach() - target))
+
+        return step
+
+    few = trimesh.creation.icosphere(subdivisions=3)
+    many = trimesh.creation.uv_sphere(count=[160, 160])
+    race(
+        f"{mode} 256x256, {len(few.faces)} faces, batch {batch}, forward + backward, per picture",
+        {"ours": side(few), f"(ours, {len(many.faces)} faces)": side(many)},
+        rounds=5,
+        per=batch,
     )

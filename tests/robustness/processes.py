@@ -26,7 +26,7 @@ def smaller():
         import benchbench.datasets.shapenet.prepare as shapenet
         import benchbench.datasets.shapes13.prepare as shapes13
         shapenet._SHARD = 2
-        shapes13._SHARD = 4
+        shapes13._SHARD = 5
         shapes13.SIZES["demo"] = (0, 0, 1)
     elif sys.argv[1] == "run":
         import benchbench.evaluation.plan as plan
@@ -84,7 +84,7 @@ class Command:
         return err
 
 
-def stop(command: Command, how: int, delay: float, begun: Callable[[], bool]) -> bool:
+def stop(command: Command, how: int, delay: float, begun: Callable[[], bool] | None) -> bool:
     """Starts the command, and stops it some time after it has begun.
 
     Ctrl-C goes to the whole process group, as from a keyboard; the other two to the process alone,
@@ -94,14 +94,14 @@ def stop(command: Command, how: int, delay: float, begun: Callable[[], bool]) ->
         command: What to start.
         how: SIGKILL, SIGTERM or SIGINT.
         delay: Seconds to wait.
-        begun: The waiting starts when this is true (or the process is done).
+        begun: The waiting starts when this is true (or the process is done); None does not wait.
 
     Returns:
         True if it was stopped, False if it was faster. Exit code and last words are checked.
     """
     process = command.start()
     limit = time.monotonic() + 120
-    while process.poll() is None and not begun() and time.monotonic() < limit:
+    while begun and process.poll() is None and not begun() and time.monotonic() < limit:
         time.sleep(0.01)
     time.sleep(delay)
     if process.poll() is None:
@@ -114,8 +114,10 @@ def stop(command: Command, how: int, delay: float, begun: Callable[[], bool]) ->
     assert nobody_left(process.pid), f"a child lives on: {told}"
     if process.returncode == 0:
         return False
-    # In its first moments, before the program has taken the signals over, Python ends by them.
-    assert process.returncode in (CODES[how], -how), told
+    # In its first moments, before the program has taken the signals over, and in its last, after
+    # the answer, Python ends by them.
+    codes = (CODES[how],) if begun and not out else (CODES[how], -how)
+    assert process.returncode in codes, told
     if process.returncode == CODES[how] and how != signal.SIGKILL:
         word = "interrupted" if how == signal.SIGINT else "terminated"
         assert err.splitlines()[-1] == f"{word}; the same command continues", told
@@ -176,7 +178,7 @@ class Story:
                 parts, reached = {}, 0
             how = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[(stopped + first) % 3]
             if stopped % 4 == 3:  # at any moment, that of the imports too
-                stopped += stop(torn, how, rng.uniform(0, whole), lambda: True)
+                stopped += stop(torn, how, rng.uniform(0, whole), None)
             else:  # in the middle of the work
                 begun = functools.partial(self._beyond, torn.folder, reached)
                 stopped += stop(torn, how, rng.uniform(0, 0.15 * whole), begun)

@@ -86,9 +86,11 @@ def test_waiting_can_be_interrupted(prepare: Any, tmp_path: Path, how: int, code
     assert "the same command continues" in (tmp_path / "log").read_text()
 
 
-def test_two_that_begin_together(processes: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["shapenet", pytest.param("shapes13", marks=pytest.mark.slow)])
+def test_two_that_begin_together(processes: Any, source: Path, tmp_path: Path, name: str) -> None:
     """Nobody holds anything: the same set twice at the same moment."""
-    words = ("prepare", "shapes13", "--size", "demo", "--root", "home")
+    how = ("--from", source) if name == "shapenet" else ("--size", "demo")
+    words = ("prepare", name, *how, "--root", "home")
     command = processes.Command(words, tmp_path)
     both = [command.start() for _ in range(2)]
     told = [process.communicate(timeout=300) for process in both]

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchbench.core.errors import BenchError
+from benchbench.core.errors import BenchError, MissingError
 from benchbench.core.files import FileLock
 from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
@@ -163,10 +163,12 @@ def _load(kind: str) -> ctypes.CDLL:
         raise KernelError(f"no kernels for device '{kind}'", hint="use device 'cpu' or 'cuda'")
     try:
         _state.loaded[kind] = ctypes.CDLL(str(_find(kind)))
-    except (build.BuildError, OSError) as error:
-        _state.failed[kind] = KernelError(
-            f"no compiled {kind} kernels: {error}", hint="bench doctor --build"
-        )
+    except (build.BuildError, OSError, MissingError) as error:
+        hint = getattr(error, "hint", None) or "bench doctor --build"
+        _state.failed[kind] = KernelError(f"no compiled {kind} kernels: {error}", hint=hint)
+        if kind == "cpu":  # everything still works, a hundred times slower: say so once
+            reason = str(error).splitlines()[0]
+            notice(f"no compiled kernels, plain torch instead ({reason}); hint: {hint}")
         raise _state.failed[kind] from error
     return _state.loaded[kind]
 
@@ -177,6 +179,8 @@ def _find(kind: str) -> Path:
     if build.is_current(kind, INSTALL_FOLDER) and (INSTALL_FOLDER / name).exists():
         return INSTALL_FOLDER / name
     folder = data_root() / "kernels" / f"{kind}-{build.fingerprint(kind)}"
+    if build.is_current(kind, folder) and (folder / name).exists():
+        return folder / name  # without the lock: the place may be shared and read-only
     with FileLock(folder.parent / f"{folder.name}.lock", f"the {kind} kernels"):
         if not (build.is_current(kind, folder) and (folder / name).exists()):
             notice(f"building the {kind} kernels into {folder}")

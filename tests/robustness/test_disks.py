@@ -199,6 +199,37 @@ def test_results_go_to_a_place_that_cannot_be_written(
     assert "--out" in hint
 
 
+@pytest.mark.parametrize("built", [False, True])
+def test_kernels_in_a_read_only_root(
+    bench: Any, read_only: Path, small_disk: Callable[[int], Any], tiny_home: Path, built: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """None are installed and none can be built there: plain torch does the work, and says so."""
+    from benchbench.cuda_ops import build, library
+
+    if library.why_unavailable("cpu"):
+        pytest.skip("no compiler here")
+    there = Path(str(library.location("cpu"))).parent
+    root = read_only
+    if built:
+        disk = small_disk(ROOMY)
+        shutil.copytree(there, disk.folder / "kernels" / f"cpu-{build.fingerprint('cpu')}")
+        disk.read_only()
+        root = disk.folder
+    monkeypatch.setenv("BENCH_HOME", str(root))
+    monkeypatch.setattr(library, "INSTALL_FOLDER", root / "none")
+    monkeypatch.setattr(library, "_state", library._State())
+    library._function.cache_clear()
+    try:
+        done = bench("run", "--baseline", "gt", "--split", "test", "--limit", "1", "--protocol",
+                     "bench-iou-v1", "--root", tiny_home)  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+        assert ("no compiled kernels, plain torch instead (cannot write" in done.stderr) != built
+        assert (library.location("cpu") is not None) == built
+    finally:
+        library._function.cache_clear()
+
+
 def test_a_file_where_the_root_should_be(
     bench: Any, refused: Any, tmp_path: Path, source: Path
 ) -> None:

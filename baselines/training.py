@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from benchbench.core.errors import EXIT_TERMINATED, CheckError, UsageError
+from benchbench.core.errors import EXIT_TERMINATED, CheckError, InputError, UsageError
 from benchbench.core.files import FileLock, atomic_path, read_json, sha256_file, write_json
 from benchbench.core.progress import Progress
 
@@ -174,10 +174,20 @@ def _resume(task: Task, plan: Plan, out: Path) -> tuple[int, list[dict[str, floa
     if not path.is_file():
         return 0, []
     hint = f"name another folder with --out, or remove '{out}'"
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except InputError as error:
+        raise CheckError(f"the state of this training is damaged: {error}", hint=hint) from error
     key = content.get("key") if isinstance(content, dict) else None
     if not isinstance(key, dict) or content.get("schema") != _SCHEMA:
         raise CheckError(f"'{path}' is no checkpoint of this version", hint=hint)
+    step, history, name = (content.get(entry) for entry in ("step", "history", "file"))
+    if (
+        not isinstance(step, int)
+        or not isinstance(history, list)
+        or name != f"checkpoint-{step:09d}.safetensors"
+    ):
+        raise CheckError(f"'{path}' is damaged", hint=hint)
     if key != plan.key:
         names = sorted(n for n in {*key, *plan.key} if key.get(n) != plan.key.get(n))
         raise CheckError(
@@ -185,14 +195,14 @@ def _resume(task: Task, plan: Plan, out: Path) -> tuple[int, list[dict[str, floa
             + ", ".join(f"{n} {key.get(n)} there, {plan.key.get(n)} asked for" for n in names[:5]),
             hint=hint,
         )
-    file = out / str(content["file"])
-    if not file.is_file() or sha256_file(file) != content["sha256"]:
+    file = out / name
+    if not file.is_file() or sha256_file(file) != content.get("sha256"):
         raise CheckError(f"checkpoint '{file}' is missing or damaged", hint=hint)
     try:
         task.load(load_file(str(file)))
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise CheckError(f"checkpoint '{file}' cannot be read: {error}", hint=hint) from error
-    return int(content["step"]), list(content["history"])
+    return step, history
 
 
 class _Signals:

@@ -98,8 +98,10 @@ def _read_mesh(path: Path, suffix: str) -> Prediction:
         file.seek(0)
         source: IO[bytes] = file
         options: dict[str, Any] = {"process": False, "maintain_order": True}
-        if suffix == ".obj":
-            source = io.BytesIO(_plain_obj(path, file.read()))
+        if suffix == ".off":
+            source = io.BytesIO(_as_utf8(file.read()))
+        elif suffix == ".obj":
+            source = io.BytesIO(_as_utf8(_plain_obj(path, file.read())))
             options.update(skip_materials=True, split_object=False, group_material=False)
         loaded: Any = trimesh.load(source, file_type=suffix[1:], **options)
     if isinstance(loaded, trimesh.Scene):
@@ -116,6 +118,15 @@ def _read_mesh(path: Path, suffix: str) -> Prediction:
     if faces.size and (faces.max() > np.iinfo(np.int32).max or faces.min() < 0):
         raise InputError(f"'{path}' has a face index {faces.max()} or {faces.min()}")
     return Mesh(floats, faces.astype(np.int32))
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Text of any old encoding as UTF-8: else what the loader does depends on what is installed."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1").encode("utf-8")
+    return data
 
 
 def _plain_obj(path: Path, data: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -450,3 +451,19 @@ def test_expect_compares_something_and_says_what_not(
             read_result(path)
     path.write_text(json.dumps(result))
     assert read_result(path)["hash"] == result["hash"]
+
+
+def test_a_comment_in_an_old_encoding_hurts_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The module which the loader would guess the encoding with need not be installed.
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    body = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    (tmp_path / "a.obj").write_bytes("# Künstler: José\n".encode("latin-1") + body)
+    (tmp_path / "a.off").write_bytes(
+        "OFF\n# José\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n".encode("latin-1")
+    )
+    for name in ("a.obj", "a.off"):
+        mesh = read_shape(tmp_path / name)
+        assert isinstance(mesh, Mesh)
+        assert (mesh.vertices.shape, mesh.faces.tolist()) == ((3, 3), [[0, 1, 2]])

@@ -23,6 +23,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +42,9 @@ __all__ = [
 
 Variant = Literal["pytorch", "chainer"]
 Vector = Tensor | Sequence[float]
+Array = Tensor | np.ndarray
 _SHORTEST = 1e-5
+_UP = (0.0, 1.0, 0.0)
 
 
 def get_points_from_angles(
@@ -98,7 +101,7 @@ def look_at(
     vertices: Tensor,
     eye: Vector,
     at: Vector = (0.0, 0.0, 0.0),
-    up: Vector = (0.0, 1.0, 0.0),
+    up: Vector = _UP,
     variant: Variant = "pytorch",
 ) -> Tensor:
     """Moves vertices into the frame of a camera at `eye` that looks at `at`.
@@ -127,7 +130,7 @@ def look(
     vertices: Tensor,
     eye: Vector,
     direction: Vector = (0.0, 0.0, 1.0),
-    up: Vector = (0.0, 1.0, 0.0),
+    up: Vector | None = None,
     variant: Variant = "pytorch",
 ) -> Tensor:
     """Moves vertices into the frame of a camera at `eye` that looks along `direction`.
@@ -137,7 +140,7 @@ def look(
         eye: (3,) or (B, 3).
         direction: (3,) or (B, 3). The default is Chainer's; that of the PyTorch port, (0, 1, 0),
             is parallel to its default `up` and shows nothing.
-        up: (3,) or (B, 3).
+        up: (3,) or (B, 3); None is (0, 1, 0).
         variant: "pytorch" or "chainer" (see above).
 
     Returns:
@@ -146,7 +149,8 @@ def look(
     _check_vertices("look", vertices)
     eye = _vector("look", "eye", eye, vertices)
     direction = _vector("look", "direction", direction, vertices)
-    return _rotate(vertices, eye, direction, _vector("look", "up", up, vertices), variant)
+    up = _vector("look", "up", _UP if up is None else up, vertices)
+    return _rotate(vertices, eye, direction, up, variant)
 
 
 def perspective(vertices: Tensor, angle: float = 30.0, variant: Variant = "pytorch") -> Tensor:
@@ -191,20 +195,22 @@ def orthographic(vertices: Tensor, size: float = 1.0) -> Tensor:
 
 def projection(
     vertices: Tensor,
-    K: Tensor,
-    R: Tensor,
-    t: Tensor,
-    dist_coeffs: Tensor,
+    K: Array,
+    R: Array,
+    t: Array,
+    dist_coeffs: Array,
     orig_size: float | tuple[float, float],
     eps: float = 1e-9,
 ) -> Tensor:
     """Projects by a calibrated camera with lens distortion (OpenCV's model).
 
+    The camera is given as tensors or arrays of any type, on any device.
+
     Args:
         vertices: (B, V, 3) in the world.
         K: (B, 3, 3) or (1, 3, 3) intrinsics in pixels; an image corner is 0, v runs down.
         R: (B, 3, 3) or (1, 3, 3) world to camera.
-        t: (B, 1, 3) or (1, 1, 3).
+        t: (B, 1, 3) or (1, 1, 3); the 1 in the middle may be left out.
         dist_coeffs: (B, 5) or (1, 5): k1, k2, p1, p2, k3.
         orig_size: Side in pixels of the image `K` refers to, or (height, width).
         eps: Added to the depth before dividing.
@@ -212,13 +218,26 @@ def projection(
     Returns:
         (B, V, 3): x and y in normalised device coordinates (y up), z the camera depth. The
         gradient is finite on the optical axis, where the original's is NaN.
+
+    Raises:
+        ShapeError: A part of the camera has another shape.
+
+    Example:
+        >>> eye, still, straight = torch.eye(3)[None], torch.zeros(1, 1, 3), torch.zeros(1, 5)
+        >>> K = torch.tensor([[[100.0, 0, 50], [0, 100, 50], [0, 0, 1]]])
+        >>> projection(torch.tensor([[[0.5, 1.0, 4.0]]]), K, eye, still, straight, 100)
+        tensor([[[ 0.2500, -0.5000,  4.0000]]])
     """
     _check_vertices("projection", vertices)
+    K = _part("K", K, (3, 3), vertices)
+    R = _part("R", R, (3, 3), vertices)
+    t = _part("t", t, (1, 3), vertices)
+    dist_coeffs = _part("dist_coeffs", dist_coeffs, (5,), vertices)
     camera = torch.matmul(vertices, R.transpose(1, 2)) + t
     x, y, depth = camera.unbind(-1)
     x, y = x / (depth + eps), y / (depth + eps)
     k1, k2, p1, p2, k3 = (k[:, None] for k in dist_coeffs.unbind(-1))
-    r2 = x * x + y * y
+    r2 = x * x + y * y  # not through its root, whose gradient at 0 is NaN
     radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
     bent_x = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
     bent_y = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
@@ -253,6 +272,18 @@ def _vector(function: str, name: str, value: Vector, vertices: Tensor) -> Tensor
     if tensor.shape not in ((1, 3), (vertices.shape[0], 3)):
         expected = f"(3,) or ({vertices.shape[0]}, 3)"
         raise ShapeError(function, name, expected, tuple(tensor.shape))
+    return tensor
+
+
+def _part(name: str, value: Array, shape: tuple[int, ...], vertices: Tensor) -> Tensor:
+    """One part of a calibrated camera as a (1, *shape) or (B, *shape) tensor like `vertices`."""
+    tensor = torch.as_tensor(value, dtype=vertices.dtype, device=vertices.device)
+    if shape[0] == 1 and tensor.ndim == 2:
+        tensor = tensor[:, None]
+    if tensor.shape not in ((1, *shape), (vertices.shape[0], *shape)):
+        sizes = ", ".join(str(side) for side in shape)
+        expected = f"({vertices.shape[0]}, {sizes}) or (1, {sizes})"
+        raise ShapeError("projection", name, expected, tuple(tensor.shape))
     return tensor
 
 

@@ -197,6 +197,49 @@ def test_projection_by_hand_and_on_the_axis() -> None:
     assert torch.isfinite(vertex.grad).all()
 
 
+def test_a_calibrated_camera_comes_as_arrays_or_tensors_of_any_type() -> None:
+    vertices = torch.rand(2, 4, 3, generator=torch.Generator().manual_seed(3))
+    camera = calibrated(2)
+    expected = projection(vertices, *(one.float() for one in camera.values()), orig_size=640)
+    arrays = [one.numpy() for one in camera.values()]
+    assert torch.equal(projection(vertices, *arrays, orig_size=640), expected)
+    assert torch.equal(projection(vertices, *camera.values(), orig_size=640), expected)
+    camera["t"] = camera["t"][:, 0]
+    assert torch.equal(projection(vertices, *camera.values(), orig_size=640), expected)
+    # Twice as wide a picture, the centre moved along: the same place from the centre.
+    wide = calibrated(2)
+    wide["K"][:, 0, 2] += 320
+    seen = projection(vertices, *wide.values(), orig_size=(640, 1280))
+    assert torch.allclose(seen[..., 0] * 2, expected[..., 0], atol=1e-5)
+    assert torch.equal(seen[..., 1:], expected[..., 1:])
+
+
+@pytest.mark.parametrize(
+    ("part", "shape"),
+    [("K", (3, 3)), ("K", (3, 3, 3)), ("R", (2, 3, 4)), ("t", (2, 3, 1)), ("t", (3,)),
+     ("dist_coeffs", (5,)), ("dist_coeffs", (2, 8))],
+)  # fmt: skip
+def test_a_calibrated_camera_is_refused_by_its_part(part: str, shape: tuple[int, ...]) -> None:
+    camera = {**calibrated(2), part: torch.zeros(shape)}
+    with pytest.raises(
+        ShapeError, match=rf"projection: {part} must be \(2, .*\) or \(1, "
+    ) as error:
+        projection(torch.zeros(2, 4, 3), **camera, orig_size=640)
+    assert error.value.argument == part
+
+
+def test_look_looks_along_z_with_y_up_by_default() -> None:
+    """The port's default direction is parallel to its own `up`: it shows nothing."""
+    points = torch.tensor([[[0.3, 0.4, 0.5]]])
+    seen = torch.tensor([[[0.3, 0.4, 2.5]]])
+    assert torch.allclose(look(points, (0.0, 0, -2)), seen)
+    assert torch.allclose(look(points, np.array([0, 0, -2])), seen)
+    assert torch.allclose(look(points, [0, 0, -2], up=None), seen)
+    assert torch.allclose(look(points, [0, 0, -2], up=[0, 2, 1]), seen)
+    turned = look(points, (0, 0, -2), up=torch.tensor([[1.0, 0, 0]]))
+    assert torch.allclose(turned, torch.tensor([[[-0.4, 0.3, 2.5]]]))
+
+
 def test_refuses_by_name() -> None:
     vertices = torch.zeros(2, 4, 3)
     with pytest.raises(ShapeError, match=r"look_at: eye must be \(3,\) or \(2, 3\)"):

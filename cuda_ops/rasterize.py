@@ -13,6 +13,7 @@ clipping: a face with corners behind the camera is the triangle of its projected
 
 import ctypes
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -254,9 +255,11 @@ def _sides(
     pair = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
     if len(pair) != 2:
         raise ShapeError(function, "image_size", "an integer or (height, width)", image_size)
-    for side in pair:
+    # Numpy's integers are no ints, and look the same in a message.
+    height, width = (int(side) if isinstance(side, np.integer) else side for side in pair)
+    for side in (height, width):
         _check_side(function, "image_size", side, largest)
-    return pair[0], pair[1]
+    return height, width
 
 
 def _check_range(function: str, near: float, far: float) -> None:

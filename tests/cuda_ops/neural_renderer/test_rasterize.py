@@ -40,7 +40,10 @@ def test_equals_the_original_on_every_raw_scene(shared: Path) -> None:
 
 
 def check_scene(path: Path) -> int:
-    """How many modes were compared. Scenes with unstable pixels are compared elsewhere."""
+    """How many modes were compared, in the bounds that the documentation states.
+
+    Scenes with unstable pixels are compared elsewhere.
+    """
     with np.load(path) as archive:
         scene = {k: archive[k] for k in archive.files}
     meta = json.loads(str(scene["meta"]))
@@ -56,17 +59,17 @@ def check_scene(path: Path) -> int:
         loss = torch.zeros(())
         for channel, picture in drawn.items():
             expected = scene[f"out_{mode}_{channel}"]
-            atol = {"rgb": 5e-3, "depth": 3e-4, "alpha": 0}[channel]
+            atol = {"rgb": 3e-3, "depth": 2e-4, "alpha": 0}[channel]
             np.testing.assert_allclose(picture.detach().numpy(), expected, rtol=0, atol=atol)
             loss = loss + (picture * torch.from_numpy(scene[f"g_{channel}"])).sum()
         if loss.requires_grad:
             loss.backward()
             assert faces.grad is not None
             wanted = scene[f"grad_faces_{mode}"]
-            assert relative(faces.grad.numpy(), wanted) < 1e-2, (path.stem, mode)
+            assert relative(faces.grad.numpy(), wanted) < 2e-3, (path.stem, mode)
         if textures.grad is not None:
             wanted = scene[f"grad_textures_{mode}"]
-            assert relative(textures.grad.numpy(), wanted) < 1e-4, (path.stem, mode)
+            assert relative(textures.grad.numpy(), wanted) < 1e-5, (path.stem, mode)
         compared += 1
     return compared
 
@@ -140,6 +143,13 @@ def test_rectangular_pictures_are_stretched_squares() -> None:
     assert leaf.grad is not None and other.grad is not None
     back = other.grad[..., [1, 0, 2]][:, :, [0, 2, 1]]
     assert relative(leaf.grad.numpy(), back.numpy()) < 1e-3
+
+
+def test_a_numpy_integer_is_a_size() -> None:
+    faces, _ = some_faces()
+    expected = nr.rasterize_depth(faces, (20, 30))
+    size: Any = (np.int64(20), np.int32(30))
+    assert torch.equal(nr.rasterize_depth(faces, size), expected)
 
 
 def test_colours_need_textures() -> None:

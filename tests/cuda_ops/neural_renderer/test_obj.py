@@ -121,6 +121,28 @@ def test_mended_texture_borders() -> None:
     assert torch.equal(cube[0, 3, 0, 0], image[3, 0]) and torch.equal(cube[0, 0, 3, 0], image[0, 4])
 
 
+def test_mended_no_row_of_the_picture_is_skipped() -> None:
+    """Bilinear means by the formula in double precision, where single precision rounds too."""
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(97, 61, 3, generator=generator)
+    uv = torch.rand(400, 3, 2, generator=generator)
+    # Coordinates on rows and columns of the picture, and the next number below them.
+    uv[:200] = (uv[:200] * 96).round() / torch.tensor([60.0, 96.0]) % 1
+    uv[100:200] = torch.nextafter(uv[100:200], torch.tensor(0.0))
+    found = texture_cubes(image, uv, 4).reshape(400, 64, 3).numpy()
+    steps = np.stack(np.meshgrid(*[np.arange(4.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    parts = steps / np.maximum(steps.sum(-1, keepdims=True), 1)
+    place = np.einsum("tk,fkd->ftd", parts, uv.double().numpy()) * [60, 96]
+    low = np.minimum(np.floor(place).astype(int), [59, 95])
+    share = place - low
+    pixels, expected = image.double().numpy(), 0.0
+    for dx in (0, 1):
+        for dy in (0, 1):
+            weight = np.abs(1 - dx - share[..., 0]) * np.abs(1 - dy - share[..., 1])
+            expected = expected + weight[..., None] * pixels[low[..., 1] + dy, low[..., 0] + dx]
+    assert np.abs(found - expected).max() < 2e-4
+
+
 def test_textures_refuse_by_name() -> None:
     image, uv = torch.zeros(2, 2, 3), torch.zeros(1, 3, 2)
     with pytest.raises(UsageError, match="unknown texture wrapping 'REPEATED'"):
@@ -135,6 +157,14 @@ def test_the_atlas_equals_the_original(data: Path, name: str) -> None:
         picture, uv = texture_atlas(torch.from_numpy(archive[f"{name}_textures"]))
         np.testing.assert_allclose(picture.numpy(), archive[f"{name}_image"], atol=2e-6)
         np.testing.assert_allclose(uv.numpy(), archive[f"{name}_vt"], atol=1e-6)
+
+
+def test_mended_spare_tiles_are_black() -> None:
+    picture, uv = texture_atlas(torch.ones(5, 2, 2, 2, 3))
+    assert picture.shape == (32, 48, 3) and uv.shape == (5, 3, 2)
+    tiles = picture.flip(0).reshape(2, 16, 3, 16, 3).transpose(1, 2)
+    assert not tiles[1, 2].any()  # five faces, six tiles
+    assert all(tiles[k // 3, k % 3].max() > 0.99 for k in range(5))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 17])

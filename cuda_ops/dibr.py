@@ -35,6 +35,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -261,8 +262,7 @@ def _rasterize(
     old = _is_old(name, version)
     if old and eps is not None:
         raise UsageError(f"{name}: version 0.9.0 has no eps, got {eps}", hint="version='head'")
-    _check_side(name, "height", height)
-    _check_side(name, "width", width)
+    height, width = _side(name, "height", height), _side(name, "width", width)
     multiplier = _MULTIPLIER if multiplier is None else float(multiplier)
     eps = _EPS if eps is None else float(eps)
     _check_positive(name, "multiplier", multiplier)
@@ -344,9 +344,10 @@ def _check_device(name: str, argument: str, value: Tensor, like: Tensor) -> None
         raise ShapeError(name, argument, f"on {like.device}", value.device)
 
 
-def _check_side(name: str, argument: str, value: int) -> None:
-    if not isinstance(value, int) or not 1 <= value <= _LARGEST_SIDE:
+def _side(name: str, argument: str, value: int | np.integer) -> int:
+    if not isinstance(value, int | np.integer) or not 1 <= value <= _LARGEST_SIDE:
         raise ShapeError(name, argument, f"an integer from 1 to {_LARGEST_SIDE}", value)
+    return int(value)
 
 
 def _check_positive(name: str, argument: str, value: float) -> None:

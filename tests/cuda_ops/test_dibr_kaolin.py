@@ -153,7 +153,7 @@ def test_masks_of_kaolins_simple_meshes(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("multiplier", [100.0, 1000.0])
+@pytest.mark.parametrize("multiplier", [1.0, 100.0, 1000.0])
 @pytest.mark.parametrize("boxlen", ["0.02", "0.01"])
 @pytest.mark.parametrize("sigmainv", [7000, 70])
 def test_masks_of_kaolins_sphere(

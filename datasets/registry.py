@@ -32,7 +32,9 @@ def dataset_spec(name: str) -> DatasetSpec:
         'shapenet'
     """
     require(name, _MODULES, "data set")
-    spec: DatasetSpec = importlib.import_module(f"benchbench.datasets.{name}.spec").SPEC
+    spec: DatasetSpec = importlib.import_module(
+        f"benchbench.datasets.{name.replace('-', '_')}.spec"
+    ).SPEC
     return spec
 
 

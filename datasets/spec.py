@@ -16,6 +16,8 @@ class Archive:
         bytes: Length, or None where nobody published it.
         sha256: Hex digest, or None where nobody published it.
         about_bytes: A guess for the check of free space where `bytes` is unknown.
+        md5: Hex digest, where only that was published.
+        by_hand: How a person fetches it where no program may (a Google Drive page).
     """
 
     name: str
@@ -23,6 +25,8 @@ class Archive:
     bytes: int | None = None
     sha256: str | None = None
     about_bytes: int = 0
+    md5: str | None = None
+    by_hand: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class DatasetSpec:
         store_bytes: About how large the prepared file is.
         audit: "module:function" of (path) -> dict with "passed" and "table", or "".
         notes: Longer remarks for `bench list NAME`.
+        made_by: Who made it, and when.
+        release: Which release of ShapeNet or PASCAL3D+ it is made from; None where unknown.
+        renderer: Who drew the pictures, with what; None where unknown.
+        voxelisation: Where its voxels come from; None where unknown.
+        faults: Known faults, one line each.
+        export: "module:function" of (objects, folder) that writes the raw layout, or "".
     """
 
     id: str
@@ -79,6 +89,12 @@ class DatasetSpec:
     store_bytes: int = 0
     audit: str = ""
     notes: str = ""
+    made_by: str | None = None
+    release: str | None = None
+    renderer: str | None = None
+    voxelisation: str | None = None
+    faults: tuple[str, ...] = ()
+    export: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Camera
+from benchbench.datasets.picture_coding import blank, decode_picture
 from benchbench.datasets.registry import prepare_command, remake_hint
 from benchbench.datasets.store_format import (
     SCHEMA,
     SPLITS,
-    decode_picture,
     read_attribute,
     read_text,
     split_hash,
@@ -41,6 +41,8 @@ class _Views(NamedTuple):
 
     height: int
     width: int
+    mode: str
+    depth_unit: float
     columns: tuple[str, ...]
     view_offset: Array  # (N+1,)
     byte_offset: Array  # (K+1,)
@@ -91,6 +93,7 @@ class Store:
             self.failed = _pairs(read_text(file, "failed"))
             self.excluded = sorted(_pairs(read_text(file, "excluded")) + self.failed)
             self.renderings: tuple[str, ...] = tuple(r["name"] for r in self.info["renderings"])
+            self.array_kinds: tuple[str, ...] = tuple(a["name"] for a in self.info["array_kinds"])
             self.voxel_kinds: tuple[str, ...] = tuple(k["name"] for k in self.info["voxel_kinds"])
             self.split_names: tuple[str, ...] = tuple(self.info["split_names"])
             self.object_ids = [name.decode("ascii") for name in file["objects/id"][()].tolist()]
@@ -234,11 +237,13 @@ class Store:
             try:
                 attributes = self._file()[group].attrs
                 height, width = int(attributes["height"]), int(attributes["width"])
+                mode = read_attribute(self._file()[group], "mode")
+                unit = float(attributes["depth_unit"])
                 columns = tuple(json.loads(read_attribute(self._file()[group], "parameters")))
             except (KeyError, ValueError, OSError, RuntimeError) as error:
                 raise self._damaged(f"{group}: {error}") from error
             tables = [self._read(f"{group}/{t}", ()) for t in ("view_offset", "byte_offset", "box")]
-            cache[name] = _Views(height, width, columns, *tables)
+            cache[name] = _Views(height, width, mode, unit, columns, *tables)
         return cache[name]
 
     def picture_size(self, rendering: str | None = None) -> tuple[int, int]:
@@ -268,7 +273,9 @@ class Store:
             rendering: Name of the rendering; None for the default one.
 
         Returns:
-            (H, W, 4) uint8 RGBA, straight alpha, RGB 0 where alpha is 0.
+            (H, W, 4) uint8: RGBA, straight alpha, RGB 0 where alpha is 0; or, in a rendering of
+            mode "rgb+mask", the whole picture and its mask. (H, W) uint16 counts of a "depth"
+            rendering; `depth` gives these in the world's units.
         """
         name = rendering or self.default_rendering
         views = self._views(name)
@@ -276,16 +283,34 @@ class Store:
         start, stop = int(views.byte_offset[row]), int(views.byte_offset[row + 1])
         data = self._read(f"renderings/{name}/pixels", slice(start, stop))
         try:
-            return decode_picture(views.box[row].tolist(), data.data, views.height, views.width)
+            return decode_picture(
+                views.box[row].tolist(), data.data, views.height, views.width, views.mode
+            )
         except InputError as error:
             raise self._damaged(f"{self.object_ids[index]} view {view}: {error}") from error
 
     def images(self, index: int, rendering: str | None = None) -> Array:
-        """All pictures of object `index`: (K, H, W, 4) uint8."""
+        """All pictures of object `index`: (K, H, W, 4) uint8, or (K, H, W) uint16 of depth."""
         name = rendering or self.default_rendering
         views = self._views(name)
         stack = [self.image(index, v, name) for v in range(self.view_count(index, name))]
-        return np.stack(stack) if stack else np.zeros((0, views.height, views.width, 4), np.uint8)
+        return np.stack(stack) if stack else blank(views.mode, views.height, views.width, 0)
+
+    def mode(self, rendering: str | None = None) -> str:
+        """What the pictures of a rendering are: "rgba", "rgb+mask" or "depth"."""
+        return self._views(rendering).mode
+
+    def depth(self, index: int, view: int, rendering: str) -> Array:
+        """One depth map: (H, W) float32 in the units of the camera's world, inf where nothing is.
+
+        Raises:
+            UsageError: The rendering holds no depth.
+        """
+        views = self._views(rendering)
+        if views.mode != "depth":
+            raise UsageError(f"rendering '{rendering}' holds {views.mode} pictures, no depth")
+        counts = self.image(index, view, rendering)
+        return np.where(counts > 0, counts * np.float32(views.depth_unit), np.float32(np.inf))
 
     def camera(self, index: int, view: int, rendering: str | None = None) -> Camera:
         """The camera of one picture; its world is the source's frame (`source_to_object`)."""
@@ -336,10 +361,26 @@ class Store:
                 raise self._damaged(f"voxels/{name}: {error}") from error
         return cache[name]
 
+    def array(self, index: int, name: str) -> Array:
+        """The rows of object `index` in one of the set's further tables (`array_kinds`).
+
+        Raises:
+            UsageError: The set has no such table.
+        """
+        require(name, self.array_kinds, "array")
+        start, stop = self._read(f"arrays/{name}/offset", slice(index, index + 2)).tolist()
+        return self._read(f"arrays/{name}/values", slice(start, stop))
+
+    def shared_mesh(self, index: int) -> str:
+        """Key of the mesh that object `index` shares with others, or ""."""
+        start, stop = self._read("objects/shared_mesh_offset", slice(index, index + 2)).tolist()
+        return self._read("objects/shared_mesh", slice(start, stop)).tobytes().decode("ascii")
+
     def mesh(self, index: int) -> Mesh | None:
         """The object's surface in the object frame, or None where the set has only voxels."""
-        v0, v1 = self._read("meshes/vertices_offset", slice(index, index + 2)).tolist()
-        f0, f1 = self._read("meshes/faces_offset", slice(index, index + 2)).tolist()
+        row = int(self._read("objects/mesh", index))
+        v0, v1 = self._read("meshes/vertices_offset", slice(row, row + 2)).tolist()
+        f0, f1 = self._read("meshes/faces_offset", slice(row, row + 2)).tolist()
         if f0 == f1:
             return None
         vertices = self._read("meshes/vertices", slice(v0, v1))
@@ -357,14 +398,18 @@ class Store:
         v0, v1 = self._read("meshes/vertices_offset", slice(index, index + 2)).tolist()
         f0, f1 = self._read("meshes/faces_offset", slice(index, index + 2)).tolist()
         p0, p1 = self._read("objects/parameters_offset", slice(index, index + 2)).tolist()
+        shared = self.shared_mesh(index).encode("ascii")
         rows = {
             "objects/source_to_object": self._read("objects/source_to_object", one),
+            "objects/shared_mesh": np.frombuffer(shared, np.uint8),
             "objects/parameters": self._read("objects/parameters", slice(p0, p1)),
             "meshes/vertices": self._read("meshes/vertices", slice(v0, v1)),
             "meshes/faces": self._read("meshes/faces", slice(f0, f1)),
         }
         for kind in self.voxel_kinds:
             rows[f"voxels/{kind}/bits"] = self._read(f"voxels/{kind}/bits", one)
+        for name in self.array_kinds:
+            rows[f"arrays/{name}/values"] = self.array(index, name)
         for name in self.renderings:
             views = self._views(name)
             k0, k1 = int(views.view_offset[index]), int(views.view_offset[index + 1])

@@ -21,8 +21,10 @@ import numpy.typing as npt
 
 from benchbench.core.errors import BenchError, InputError
 from benchbench.core.files import FileLock, explain_disk, read_json, write_json
+from benchbench.core.types import Mesh
+from benchbench.datasets.columns import columns
 from benchbench.datasets.hdf5_files import new_file, sync
-from benchbench.datasets.records import Encoded, ObjectRecord, Rendering, VoxelKind, encode
+from benchbench.datasets.records import Encoded, Layout, ObjectRecord, encode
 from benchbench.datasets.store_format import (
     SCHEMA,
     SPLITS,
@@ -36,8 +38,6 @@ from benchbench.datasets.store_format import (
 )
 
 Array = npt.NDArray[Any]
-__all__ = ["Encoded", "ObjectRecord", "Rendering", "StoreWriter", "VoxelKind", "encode"]
-
 _COPY = 1 << 26  # bytes held in memory while shards are put together
 
 
@@ -50,8 +50,7 @@ class StoreWriter:
         root: Folder of the data sets.
         dataset: Data set id.
         classes: (synset, name) in data-set order.
-        renderings: Name to `Rendering`; the first is the default one.
-        voxel_kinds: Name to `VoxelKind`; the first is the default one.
+        layout: What every object has.
         info: title, licence, citation, axes, converter, sources and so on: JSON-able, identifying,
             without dates or paths.
         plan: What decides the content (sources' hashes, seed, size, converter version). Shards and
@@ -61,15 +60,17 @@ class StoreWriter:
 
     Example:
         >>> import tempfile
-        >>> from benchbench.datasets.store import Store
         >>> from benchbench.datasets.cameras import kato_cameras
+        >>> from benchbench.datasets.records import Rendering, VoxelKind
+        >>> from benchbench.datasets.store import Store
         >>> grid = np.zeros((2, 2, 2), bool)
         >>> grid[0, 1, 0] = True
         >>> record = ObjectRecord("03001627/a", "03001627", {"kato": np.zeros((24, 64, 64, 4),
         ...     np.uint8)}, {"kato": kato_cameras()}, {"kato": grid})
         >>> with StoreWriter(tempfile.mkdtemp(), "toy", (("03001627", "chair"),),
-        ...         {"kato": Rendering(64, 64, ("azimuth", "elevation", "distance"))},
-        ...         {"kato": VoxelKind(2, np.eye(4))}, {"title": "toy"}, {"seed": 0}) as writer:
+        ...         Layout({"kato": Rendering(64, 64, ("azimuth", "elevation", "distance"))},
+        ...             {"kato": VoxelKind(2, np.eye(4))}),
+        ...         {"title": "toy"}, {"seed": 0}) as writer:
         ...     if not writer.done(0):
         ...         writer.shard(0, [record])
         ...     path = writer.finish({"all": {"test": ["03001627/a"]}})
@@ -83,8 +84,7 @@ class StoreWriter:
         root: str | Path,
         dataset: str,
         classes: Sequence[tuple[str, str]],
-        renderings: Mapping[str, Rendering],
-        voxel_kinds: Mapping[str, VoxelKind],
+        layout: Layout,
         info: Mapping[str, Any],
         plan: Mapping[str, Any],
         overwrite: bool = False,
@@ -95,7 +95,8 @@ class StoreWriter:
         self.sidecar = self.root / f"{dataset}.json"
         self.partial = self.root / ".partial" / dataset
         self._classes = tuple(classes)
-        self._renderings, self._kinds = dict(renderings), dict(voxel_kinds)
+        self.layout = layout
+        self._columns = columns(layout)
         self._info = json.loads(dump(dict(info)))
         self._plan = json.loads(dump({"schema": SCHEMA, **plan}))
         self._note = {**self._plan, "resume_key": resume_key}
@@ -187,7 +188,7 @@ class StoreWriter:
             records: Its objects, packed or not.
             failed: (id, reason) of objects which belong here and could not be made.
         """
-        packed = [r if isinstance(r, Encoded) else encode(r) for r in records]
+        packed = [r if isinstance(r, Encoded) else encode(r, self.layout) for r in records]
         for item in packed:
             self._check(item)
         path = self._shard_path(number)
@@ -195,10 +196,10 @@ class StoreWriter:
         with new_file(temporary, path) as file:
             write_text(file, "ids", dump([p.id for p in packed]))
             write_text(file, "failed", dump([[i, str(r)] for i, r in failed]))
-            for name in self._columns():
+            for name, (row, dtype) in self._columns.items():
                 rows = [p.columns[name] for p in packed]
                 counts = np.array([len(r) for r in rows], np.int64)
-                empty = np.zeros((0, *self._tail(name)), self._dtype(name))
+                empty = np.zeros((0, *row), dtype)
                 file[name] = np.concatenate([empty, *rows]).astype(empty.dtype, copy=False)
                 file[f"{name}@offset"] = np.concatenate([[0], np.cumsum(counts)])
             file.attrs["complete"] = True
@@ -228,58 +229,16 @@ class StoreWriter:
                 found += [(str(i), str(r)) for i, r in json.loads(read_text(file, "failed"))]
         return found
 
-    def _columns(self) -> list[str]:
-        names = ["objects/source_to_object", "objects/identity", "objects/parameters"]
-        names += ["meshes/vertices", "meshes/faces"]
-        for kind in self._kinds:
-            names.append(f"voxels/{kind}/bits")
-        for name in self._renderings:
-            for part in ("box", "view_bytes", "world_to_camera", "intrinsics", "parameters"):
-                names.append(f"renderings/{name}/{part}")
-            names.append(f"renderings/{name}/pixels")
-        return names
-
-    def _tail(self, name: str) -> tuple[int, ...]:
-        part = name.rsplit("/", 1)[1]
-        if name.startswith("voxels/"):
-            return ((self._kinds[name.split("/")[1]].resolution ** 3 + 7) // 8,)
-        if name.startswith("renderings/") and part == "parameters":
-            return (len(self._renderings[name.split("/")[1]].parameters),)
-        fixed: dict[str, tuple[int, ...]] = {
-            "source_to_object": (4, 4),
-            "identity": (32,),
-            "vertices": (3,),
-            "faces": (3,),
-            "box": (4,),
-            "world_to_camera": (4, 4),
-            "intrinsics": (3, 3),
-        }
-        return fixed.get(part, ())
-
-    def _dtype(self, name: str) -> Any:
-        part = name.rsplit("/", 1)[1]
-        if part == "parameters":
-            return np.float64 if name.startswith("renderings/") else np.uint8
-        return {
-            "source_to_object": np.float64,
-            "vertices": np.float32,
-            "faces": np.int32,
-            "box": np.uint16,
-            "view_bytes": np.int64,
-            "world_to_camera": np.float64,
-            "intrinsics": np.float64,
-        }.get(part, np.uint8)
-
     def _check(self, item: Encoded) -> None:
         if item.synset not in dict(self._classes) or not item.id.startswith(f"{item.synset}/"):
             raise InputError(f"object '{item.id}' of class '{item.synset}' does not fit the set")
-        for name in self._columns():
+        for name, (row, _) in self._columns.items():
             if name not in item.columns:
                 raise InputError(f"object '{item.id}' lacks {name}")
-            if item.columns[name].shape[1:] != self._tail(name):
+            if item.columns[name].shape[1:] != row:
                 raise InputError(
                     f"object '{item.id}': {name} has rows of {item.columns[name].shape[1:]}, "
-                    f"not {self._tail(name)}"
+                    f"not {row}"
                 )
 
     # -- the final file ---------------------------------------------------------------------
@@ -290,6 +249,8 @@ class StoreWriter:
         default_split: str | None = None,
         excluded: Sequence[tuple[str, str]] = (),
         order: Sequence[str] | None = None,
+        shared_meshes: Mapping[str, Mesh] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Path:
         """Put the shards together, rename, write the sidecar, remove the shards.
 
@@ -299,6 +260,8 @@ class StoreWriter:
             excluded: (id, reason) of what the sources name and the store does not hold, besides
                 the failed ones of the shards.
             order: Ids in data-set order; None for shard order.
+            shared_meshes: The meshes that records name by key, each stored once.
+            facts: Further entries of `info`, known only now.
 
         Returns:
             The path of the file.
@@ -310,6 +273,7 @@ class StoreWriter:
         check_splits(splits, set(ids))
         failed = self.failed()
         info = self._full_info(ids, splits, default_split or next(iter(splits)), len(failed))
+        info |= json.loads(dump(dict(facts or {})))
         temporary = self.partial / "assembled.tmp"
         with contextlib.ExitStack() as stack:
             files = {
@@ -318,7 +282,9 @@ class StoreWriter:
             }
             runs = _runs([places[name] for name in ids])
             with new_file(temporary, self.path) as file:
-                self._assemble(file, files, runs)
+                shared = dict(sorted((shared_meshes or {}).items()))
+                self._assemble(file, files, runs, shared)
+                self._write_mesh_rows(file, ids, list(shared))
                 self._write_tables(file, ids, splits)
                 hashes = [row.tobytes() for row in file["objects/identity"][()]]
                 identity = store_identity(self.dataset, zip(ids, hashes, strict=True))
@@ -360,12 +326,23 @@ class StoreWriter:
             "objects": len(ids),
             "objects_per_class": per_class,
             "renderings": [
-                {"name": n, "title": r.title, "height": r.height, "width": r.width}
-                for n, r in self._renderings.items()
+                {
+                    "name": n,
+                    "title": r.title,
+                    "height": r.height,
+                    "width": r.width,
+                    "mode": r.mode,
+                    "colours": r.colours,
+                }
+                for n, r in self.layout.renderings.items()
             ],
             "voxel_kinds": [
                 {"name": n, "title": k.title, "resolution": k.resolution}
-                for n, k in self._kinds.items()
+                for n, k in self.layout.voxel_kinds.items()
+            ],
+            "array_kinds": [
+                {"name": n, "title": a.title, "shape": list(a.shape), "dtype": a.dtype}
+                for n, a in self.layout.array_kinds.items()
             ],
             "split_names": list(splits),
             "default_split": default_split,
@@ -376,28 +353,55 @@ class StoreWriter:
         return json.loads(dump(info))
 
     def _assemble(
-        self, file: h5py.File, shards: Mapping[int, h5py.File], runs: list[tuple[int, int, int]]
+        self,
+        file: h5py.File,
+        shards: Mapping[int, h5py.File],
+        runs: list[tuple[int, int, int]],
+        shared: Mapping[str, Mesh],
     ) -> None:
-        for name in self._columns():
+        more: dict[str, list[Array]] = {
+            "meshes/vertices": [np.asarray(m.vertices, np.float32) for m in shared.values()],
+            "meshes/faces": [np.asarray(m.faces, np.int32) for m in shared.values()],
+        }
+        for name, (row, dtype) in self._columns.items():
+            extra = more.get(name, [])
             offsets = {number: shard[f"{name}@offset"][()] for number, shard in shards.items()}
             counts = [np.diff(offsets[s][a : b + 1]) for s, a, b in runs]
-            offset = np.cumsum(np.concatenate([[0], *counts])).astype(np.int64)
-            total = int(offset[-1])
-            target = file.create_dataset(name, (total, *self._tail(name)), self._dtype(name))
+            sizes = np.array([len(rows) for rows in extra], np.int64)
+            offset = np.cumsum(np.concatenate([[0], *counts, sizes])).astype(np.int64)
+            target = file.create_dataset(name, (int(offset[-1]), *row), dtype)
             written = 0
-            step = _COPY // max(1, math.prod(self._tail(name)) * target.dtype.itemsize)
+            step = _COPY // max(1, math.prod(row) * target.dtype.itemsize)
             for number, first, after in runs:
                 start, stop = int(offsets[number][first]), int(offsets[number][after])
                 for begin in range(start, stop, step):
                     end = min(begin + step, stop)
                     target[written : written + end - begin] = shards[number][name][begin:end]
                     written += end - begin
+            for rows in extra:
+                target[written : written + len(rows)] = rows
+                written += len(rows)
             self._write_offsets(file, name, offset)
+
+    def _write_mesh_rows(self, file: h5py.File, ids: Sequence[str], shared: Sequence[str]) -> None:
+        """Objects with a mesh of their own come first in the table, then the shared ones."""
+        offset = file["objects/shared_mesh_offset"][()]
+        keys = file["objects/shared_mesh"][()].tobytes()
+        place = {key: len(ids) + n for n, key in enumerate(shared)}
+        rows = np.arange(len(ids), dtype=np.int64)
+        for n, name in enumerate(ids):
+            key = keys[offset[n] : offset[n + 1]].decode("ascii")
+            if key and key not in place:
+                raise BenchError(f"object '{name}' shares a mesh '{key}' that nobody gave")
+            rows[n] = place.get(key, n)
+        file["objects/mesh"] = rows
 
     def _write_offsets(self, file: h5py.File, name: str, offset: Array) -> None:
         group, part = name.rsplit("/", 1)
-        if name == "objects/parameters" or group == "meshes":
+        if name in ("objects/parameters", "objects/shared_mesh") or group == "meshes":
             file[f"{name}_offset"] = offset
+        elif group.startswith("arrays/"):
+            file[f"{group}/offset"] = offset
         elif part == "box":
             file[f"{group}/view_offset"] = offset
         elif part == "view_bytes":
@@ -411,11 +415,13 @@ class StoreWriter:
         file["objects/id"] = np.array([name.encode("ascii") for name in ids], np.bytes_)
         synsets = [name.split("/", 1)[0].encode("ascii") for name in ids]
         file["objects/synset"] = np.array(synsets, np.bytes_)
-        for name, rendering in self._renderings.items():
+        for name, rendering in self.layout.renderings.items():
             attributes = file[f"renderings/{name}"].attrs
             attributes["height"], attributes["width"] = rendering.height, rendering.width
+            attributes["mode"] = np.bytes_(rendering.mode)
+            attributes["depth_unit"] = rendering.depth_unit
             attributes["parameters"] = np.bytes_(dump(list(rendering.parameters)))
-        for name, kind in self._kinds.items():
+        for name, kind in self.layout.voxel_kinds.items():
             attributes = file[f"voxels/{name}"].attrs
             attributes["resolution"] = kind.resolution
             attributes["grid_to_object"] = np.asarray(kind.grid_to_object, np.float64)

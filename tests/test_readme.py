@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from benchbench.cli.main import cli
 from benchbench.core.types import Mesh
-from benchbench.datasets import ObjectRecord, Rendering, StoreWriter, VoxelKind
+from benchbench.datasets import Layout, ObjectRecord, Rendering, StoreWriter, VoxelKind
 from benchbench.datasets.cameras import KATO_PARAMETERS, kato_cameras
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,8 +38,7 @@ def test_loop_around_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         root,
         "shapes13-demo",
         (("02691156", "airplane"),),
-        {"choy": Rendering(64, 64, KATO_PARAMETERS)},
-        {"binvox": VoxelKind(32, grid)},
+        Layout({"choy": Rendering(64, 64, KATO_PARAMETERS)}, {"binvox": VoxelKind(32, grid)}),
         {
             "title": "t",
             "licence": "MIT",

@@ -12,7 +12,7 @@ from benchbench.core.errors import InputError
 from benchbench.datasets.binvox import Binvox, read_binvox
 from benchbench.datasets.cameras import CHOY_PARAMETERS, choy_cameras
 from benchbench.datasets.pictures import decode_png
-from benchbench.datasets.store_writer import Encoded, ObjectRecord, Rendering, VoxelKind, encode
+from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind
 
 Array = npt.NDArray[Any]
 
@@ -20,9 +20,6 @@ VIEWS = 24
 SIZE = 137
 RESOLUTION = 32
 METADATA = "rendering_metadata.txt"
-RENDERINGS = {
-    "choy": Rendering(SIZE, SIZE, CHOY_PARAMETERS, "3D-R2N2, 24 random views, Blender 2.7"),
-}
 
 
 def grid_to_object(resolution: int = RESOLUTION) -> Array:
@@ -32,7 +29,10 @@ def grid_to_object(resolution: int = RESOLUTION) -> Array:
     return matrix
 
 
-VOXEL_KINDS = {"binvox": VoxelKind(RESOLUTION, grid_to_object(), "binvox, solid, 32^3")}
+LAYOUT = Layout(
+    {"choy": Rendering(SIZE, SIZE, CHOY_PARAMETERS, "3D-R2N2, 24 random views, Blender 2.7")},
+    {"binvox": VoxelKind(RESOLUTION, grid_to_object(), "binvox, solid, 32^3")},
+)
 
 
 def read_voxels(data: bytes, name: str) -> Binvox:
@@ -107,8 +107,8 @@ def is_complete(files: dict[str, bytes]) -> bool:
     return METADATA in files and all(f"{view:02d}.png" in files for view in range(VIEWS))
 
 
-def convert(synset: str, model: str, files: dict[str, bytes], grid: Binvox) -> Encoded:
-    """Decode, check and pack one object.
+def convert(synset: str, model: str, files: dict[str, bytes], grid: Binvox) -> ObjectRecord:
+    """Decode and check one object.
 
     Args:
         synset: Its class.
@@ -130,18 +130,16 @@ def convert(synset: str, model: str, files: dict[str, bytes], grid: Binvox) -> E
     cameras = choy_cameras(read_metadata(files[METADATA], f"{label}/{METADATA}"))
     pictures = [decode_png(files[name], f"{label}/{name}", (SIZE, SIZE)) for name in names]
     matrix, how = source_to_object(grid)
-    return encode(
-        ObjectRecord(
-            id=label,
-            synset=synset,
-            images={"choy": np.stack(pictures)},
-            cameras={"choy": cameras},
-            voxels={"binvox": grid.occupied},
-            parameters={
-                "scale_from": how,
-                "binvox_scale": grid.scale,
-                "binvox_translate": list(grid.translate),
-            },
-            source_to_object=matrix,
-        )
+    return ObjectRecord(
+        id=label,
+        synset=synset,
+        images={"choy": np.stack(pictures)},
+        cameras={"choy": cameras},
+        voxels={"binvox": grid.occupied},
+        parameters={
+            "scale_from": how,
+            "binvox_scale": grid.scale,
+            "binvox_translate": list(grid.translate),
+        },
+        source_to_object=matrix,
     )

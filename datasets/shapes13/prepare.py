@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import os
+import itertools
 import shutil
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from benchbench.core.classes import SYNSETS
 from benchbench.core.errors import BenchError, UsageError
 from benchbench.core.progress import Progress
 from benchbench.datasets.cameras import CHOY_PARAMETERS, KATO_PARAMETERS
-from benchbench.datasets.records import Encoded, ObjectRecord, Rendering, encode
+from benchbench.datasets.records import Encoded, Layout, ObjectRecord, Rendering, encode
 from benchbench.datasets.shapes13.render import CHOY_SIZE, KATO_SIZE
 from benchbench.datasets.shapes13.spec import GENERATOR, SEED, SIZES, SPEC, STARTS
 from benchbench.datasets.shapes13.voxels import VOXEL_KINDS
@@ -27,6 +20,7 @@ from benchbench.datasets.spec import PrepareReport
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.verify import verify_store
+from benchbench.datasets.workers import spread
 
 RENDERINGS = {
     "kato": Rendering(
@@ -36,6 +30,7 @@ RENDERINGS = {
         CHOY_SIZE, CHOY_SIZE, CHOY_PARAMETERS, "24 random views as in 3D-R2N2, own rasteriser"
     ),
 }
+LAYOUT = Layout(RENDERINGS, VOXEL_KINDS)
 _SHARD = 52  # objects
 _BYTES_PER_OBJECT = 500_000  # a generous guess, for the check of free space
 
@@ -93,7 +88,8 @@ def make(item: Item) -> Encoded | tuple[str, str]:
             mesh=shape.mesh,
             parameters=shape.parameters,
             identity=shape.identity,
-        )
+        ),
+        LAYOUT,
     )
 
 
@@ -173,12 +169,12 @@ def prepare(
     }
     classes = tuple(SYNSETS.items())
     with StoreWriter(
-        root, store_id(size), classes, RENDERINGS, VOXEL_KINDS, info, plan, overwrite=overwrite
+        root, store_id(size), classes, LAYOUT, info, plan, overwrite=overwrite
     ) as writer:
         if writer.finished:
             return _report(Store(path), [f"already prepared: {path}"])
         items = [(name, index, seed) for part in parts.values() for name, index in part]
-        _write_shards(writer, items, workers or usable_cores(), quiet)
+        _write_shards(writer, items, workers, quiet)
         broken = {name for name, _ in writer.failed()}
         ids = {part: [object_id(*item) for item in found] for part, found in parts.items()}
         kept = {part: [i for i in found if i not in broken] for part, found in ids.items()}
@@ -186,32 +182,18 @@ def prepare(
     return _report(Store(path), [])
 
 
-def usable_cores() -> int:
-    """Cores this process may use, at most 16."""
-    try:
-        count = len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        count = os.cpu_count() or 1
-    return min(16, count)
-
-
-def _write_shards(writer: StoreWriter, items: Sequence[Item], workers: int, quiet: bool) -> None:
+def _write_shards(
+    writer: StoreWriter, items: Sequence[Item], workers: int | None, quiet: bool
+) -> None:
     blocks = [list(items[k : k + _SHARD]) for k in range(0, len(items), _SHARD)]
     todo = [number for number in range(len(blocks)) if not writer.done(number)]
     done = len(items) - sum(len(blocks[number]) for number in todo)
     broken = len(writer.failed())
-    label = writer.dataset
-    with (
-        Progress(label, len(items), "objects", quiet, done=done) as progress,
-        _pool(workers) as submit,
-    ):
-        # One block is ahead of the one being written, so that the workers never wait.
-        ahead = [submit(blocks[number]) for number in todo[:1]]
-        for k, number in enumerate(todo):
-            if k + 1 < len(todo):
-                ahead.append(submit(blocks[todo[k + 1]]))
+    with Progress(writer.dataset, len(items), "objects", quiet, done=done) as progress:
+        made = spread(make, (item for number in todo for item in blocks[number]), workers)
+        for number in todo:
             records, failed = [], []
-            for result in ahead.pop(0):
+            for result in itertools.islice(made, len(blocks[number])):
                 if isinstance(result, Encoded):
                     records.append(result)
                 else:
@@ -219,39 +201,6 @@ def _write_shards(writer: StoreWriter, items: Sequence[Item], workers: int, quie
                     broken += 1
                 progress.update(failed=broken)
             writer.shard(number, records, failed)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[Any]:
-    """Gives a function from a block of items to an iterator of results, in order."""
-    if workers == 1:
-        yield lambda block: map(make, block)
-        return
-    # A fork shares the loaded libraries; its kernels use one thread (see cuda_ops.library).
-    method = "fork" if sys.platform == "linux" else "spawn"
-    context = multiprocessing.get_context(method)
-    pool = ProcessPoolExecutor(workers, context, _begin_worker)
-    try:
-
-        def submit(block: list[Item]) -> Iterator[Encoded | tuple[str, str]]:
-            futures: list[Future[Any]] = [pool.submit(make, item) for item in block]
-            return (future.result() for future in futures)
-
-        yield submit
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """A worker leaves signals to its parent, uses one core and never outlives the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        set_death_signal = 1
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _dry_run(path: Path, total: int) -> PrepareReport:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchbench.datasets.store_writer import VoxelKind
+from benchbench.datasets.records import VoxelKind
 
 Array = npt.NDArray[Any]
 

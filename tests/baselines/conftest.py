@@ -13,8 +13,9 @@ from benchbench.core.types import Mesh
 from benchbench.cuda_ops.camera import get_points_from_angles
 from benchbench.cuda_ops.kato_silhouettes import kato_silhouettes
 from benchbench.datasets.cameras import KATO_PARAMETERS, kato_cameras
+from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind
 from benchbench.datasets.store import Store
-from benchbench.datasets.store_writer import ObjectRecord, Rendering, StoreWriter, VoxelKind
+from benchbench.datasets.store_writer import StoreWriter
 
 CLASSES = (("02691156", "airplane"), ("03001627", "chair"))
 TRAIN, VAL, TEST = 4, 2, 2
@@ -72,7 +73,7 @@ def little_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     matrix[:3, 3] = -0.5
     with StoreWriter(
         tmp_path_factory.mktemp("data"), "blobs", CLASSES,
-        {"kato": Rendering(64, 64, KATO_PARAMETERS)}, {"binvox": VoxelKind(32, matrix)},
+        Layout({"kato": Rendering(64, 64, KATO_PARAMETERS)}, {"binvox": VoxelKind(32, matrix)}),
         {"title": "blobs", "licence": "MIT"}, {"seed": 0},
     ) as writer:  # fmt: skip
         writer.shard(0, records)

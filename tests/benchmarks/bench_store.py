@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 from tabulate import tabulate
 
-from benchbench.datasets.store_format import decode_picture, encode_picture
+from benchbench.datasets.picture_coding import decode_picture, encode_picture
 
 READS = 2000
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "author_data" / "shapenet_sample"
@@ -241,29 +241,31 @@ def memory(path: Path, reads: int = 20000) -> int:
 def full_size_store(folder: Path, objects: int = 43_784) -> Path:
     """A store with as many objects and views as ShapeNet's 13 classes, with tiny pictures."""
     from benchbench.datasets.cameras import kato_cameras
-    from benchbench.datasets.store_writer import (
+    from benchbench.datasets.records import (
         Encoded,
+        Layout,
         ObjectRecord,
         Rendering,
-        StoreWriter,
         VoxelKind,
         encode,
     )
+    from benchbench.datasets.store_writer import StoreWriter
 
     image = np.zeros((24, 8, 8, 4), np.uint8)
     image[:, 2:6, 2:6] = 255
     grid = np.zeros((32, 32, 32), bool)
     grid[8:24] = True
     cameras = kato_cameras(8)
-    base = encode(ObjectRecord("03001627/x", "03001627", {"k": image}, {"k": cameras}, {"a": grid}))
     ids = [f"03001627/{n:032x}" for n in range(objects)]
     columns = ("azimuth", "elevation", "distance")
+    layout = Layout({"k": Rendering(8, 8, columns)}, {"a": VoxelKind(32, np.eye(4))})
+    record = ObjectRecord("03001627/x", "03001627", {"k": image}, {"k": cameras}, {"a": grid})
+    base = encode(record, layout)
     with StoreWriter(
         folder,
         "full",
         (("03001627", "chair"),),
-        {"k": Rendering(8, 8, columns)},
-        {"a": VoxelKind(32, np.eye(4))},
+        layout,
         {"title": "full size"},
         {},
     ) as writer:

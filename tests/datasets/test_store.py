@@ -16,15 +16,11 @@ from torch.utils.data import DataLoader
 from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Cameras
+from benchbench.datasets.picture_coding import decode_picture, encode_picture
+from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind, encode
 from benchbench.datasets.store import Store, open_dataset
-from benchbench.datasets.store_format import decode_picture, encode_picture, pack_voxels
-from benchbench.datasets.store_writer import (
-    ObjectRecord,
-    Rendering,
-    StoreWriter,
-    VoxelKind,
-    encode,
-)
+from benchbench.datasets.store_format import pack_voxels
+from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.verify import verify_store
 from benchbench.datasets.views import ViewDataset
 
@@ -79,7 +75,7 @@ def splits(items: list[ObjectRecord]) -> dict:
 def writer(root: Path, **options) -> StoreWriter:
     arguments = {"plan": PLAN, "info": INFO, **options}
     plan, info = arguments.pop("plan"), arguments.pop("info")
-    return StoreWriter(root, "toy", CLASSES, RENDERINGS, KINDS, info, plan, **arguments)
+    return StoreWriter(root, "toy", CLASSES, Layout(RENDERINGS, KINDS), info, plan, **arguments)
 
 
 def write(root: Path, size: int = 3, order: list[str] | None = None, **options) -> Path:
@@ -176,7 +172,9 @@ def test_same_bytes_whatever_the_shards(toy: Path, tmp_path: Path) -> None:
         with writer(tmp_path / name) as target:
             for number, group in enumerate(groups):
                 failed = [(f"x/{n}", "broken") for n in range(3)] if number == 0 else []
-                target.shard(number, [encode(items[n]) for n in group], failed)
+                target.shard(
+                    number, [encode(items[n], Layout(RENDERINGS, KINDS)) for n in group], failed
+                )
             path = target.finish(splits(items), excluded=[("x/none", "no truth")], order=ids)
         assert path.read_bytes() == toy.read_bytes()
 

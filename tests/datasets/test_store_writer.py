@@ -17,8 +17,9 @@ import pytest
 
 from benchbench.core.errors import BenchError, InputError, MissingError
 from benchbench.datasets.cameras import kato_cameras
+from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind
 from benchbench.datasets.store import Store
-from benchbench.datasets.store_writer import ObjectRecord, Rendering, StoreWriter, VoxelKind
+from benchbench.datasets.store_writer import StoreWriter
 
 SCRIPT = """
 import sys, time
@@ -50,8 +51,10 @@ def open_writer(root: str | Path, seed: int = 0, **options) -> StoreWriter:
         root,
         "toy",
         (("03001627", "chair"),),
-        {"kato": Rendering(16, 16, ("azimuth", "elevation", "distance"))},
-        {"a": VoxelKind(8, np.eye(4))},
+        Layout(
+            {"kato": Rendering(16, 16, ("azimuth", "elevation", "distance"))},
+            {"a": VoxelKind(8, np.eye(4))},
+        ),
         {"title": "toy"},
         {"seed": seed},
         **options,

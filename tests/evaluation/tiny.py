@@ -14,7 +14,7 @@ import numpy as np
 
 from benchbench.core.types import Mesh, Voxels
 from benchbench.datasets.cameras import KATO_PARAMETERS, Cameras, kato_cameras
-from benchbench.datasets.records import ObjectRecord, Rendering, VoxelKind
+from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind
 from benchbench.datasets.store import open_dataset
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.evaluation.plan import Request
@@ -70,8 +70,10 @@ def make_store(
         root,
         name,
         classes=CLASSES,
-        renderings={"kato": Rendering(8, 8, KATO_PARAMETERS)},
-        voxel_kinds={"kato": VoxelKind(32, kato_grid()), "binvox": VoxelKind(32, unit_cube_grid())},
+        layout=Layout(
+            {"kato": Rendering(8, 8, KATO_PARAMETERS)},
+            {"kato": VoxelKind(32, kato_grid()), "binvox": VoxelKind(32, unit_cube_grid())},
+        ),
         info={"title": "tiny boxes", "licence": "MIT", "citation": [], "axes": "", "converter": "t",
               "sources": {}},
         plan={"name": name, "meshes": meshes},

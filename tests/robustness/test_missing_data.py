@@ -14,10 +14,11 @@ RUN = ("run", "--baseline", "gt", "--split", "test")
 @pytest.fixture
 def quick_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--size demo` makes one object a class, in the test split."""
+    from benchbench.datasets import workers
     from benchbench.datasets.shapes13 import prepare as module
 
     monkeypatch.setitem(module.SIZES, "demo", (0, 0, 1))
-    monkeypatch.setattr(module, "usable_cores", lambda: 1)
+    monkeypatch.setattr(workers, "usable_cores", lambda: 1)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,8 @@ def quick_demo(monkeypatch: pytest.MonkeyPatch) -> None:
         (("prepare", "shapenet", "--verify"), "shapenet.h5'", "bench prepare shapenet"),
         (("prepare", "shapes13", "--verify", "--size", "demo"), "shapes13-demo.h5'",
          "bench prepare shapes13 --size demo"),
-        (("prepare", "shapenet", "--from", "nowhere"), "'nowhere'", "ShapeNetRendering"),
+        (("prepare", "shapenet", "--from", "nowhere"), "'nowhere'",
+         "the folder which holds"),
         (("report", "--metric", "iou"), "no results in 'runs'",
          "bench run --baseline kato"),
         (("report", "nowhere"), "'nowhere'", "bench run --baseline kato"),

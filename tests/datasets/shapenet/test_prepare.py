@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.errors import BenchError, InputError, MissingError, UsageError
-from benchbench.datasets import registry
+from benchbench.datasets import preparing, registry
 from benchbench.datasets.cameras import project
 from benchbench.datasets.shapenet import prepare as module
 from benchbench.datasets.shapenet.prepare import prepare
@@ -290,7 +290,7 @@ def test_too_little_space(
     fake_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    monkeypatch.setattr(preparing.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(MissingError, match="free, the conversion"):
         prepare(tmp_path, source=fake_folders, **QUIET)
 
@@ -311,7 +311,7 @@ def test_read_only_root(fake_folders: Path, tmp_path: Path, disks: ModuleType) -
 def test_resumes_within_a_set(
     fake_archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Store
 ) -> None:
-    monkeypatch.setattr(module, "_SHARD", 2)
+    monkeypatch.setattr(preparing, "_SHARD", 2)
     made: list[str] = []
     real = module.convert
 
@@ -323,10 +323,10 @@ def test_resumes_within_a_set(
 
     monkeypatch.setattr(module, "convert", counted)
     with pytest.raises(KeyboardInterrupt):
-        prepare(tmp_path, source=fake_archives, **QUIET)
+        prepare(tmp_path, source=fake_archives, workers=1, **QUIET)
     assert registry.state("shapenet", tmp_path) == "partial"
     monkeypatch.setattr(module, "convert", lambda *a: (made.append(a[1]), real(*a))[1])
-    report = prepare(tmp_path, source=fake_archives, **QUIET)
+    report = prepare(tmp_path, source=fake_archives, workers=1, **QUIET)
     assert len(made) <= 5 + 12 - 4  # two whole shards of two were kept
     assert Store(report.path).identity == prepared.identity
 
@@ -339,7 +339,7 @@ def test_pictures_mended_after_an_interruption_are_not_mixed(
     whole = picture.read_bytes()
     other = picture.with_name("04.png").read_bytes()
     picture.write_bytes(other[: len(whole)].ljust(len(whole), b"\0"))
-    monkeypatch.setattr(module, "_SHARD", 2)
+    monkeypatch.setattr(preparing, "_SHARD", 2)
     real, made = module.convert, []
 
     def stopped(synset: str, model: str, *rest: object) -> object:
@@ -350,7 +350,7 @@ def test_pictures_mended_after_an_interruption_are_not_mixed(
 
     monkeypatch.setattr(module, "convert", stopped)
     with pytest.raises(KeyboardInterrupt):
-        prepare(tmp_path / "root", source=folder, **QUIET)
+        prepare(tmp_path / "root", source=folder, workers=1, **QUIET)
     picture.write_bytes(whole)
     monkeypatch.setattr(module, "convert", real)
     report = prepare(tmp_path / "root", source=folder, **QUIET)
@@ -378,10 +378,11 @@ def test_a_changed_byte_of_the_truth_is_noticed(fake_folders: Path, tmp_path: Pa
 COMMAND = """
 import sys
 from pathlib import Path
-from benchbench.datasets.shapenet import prepare as module
-module._SHARD = 2
+from benchbench.datasets import preparing
+from benchbench.datasets.shapenet.prepare import prepare
+preparing._SHARD = 2
 print("begun", flush=True)
-module.prepare(Path(sys.argv[1]), source=Path(sys.argv[2]), quiet=True)
+prepare(Path(sys.argv[1]), source=Path(sys.argv[2]), quiet=True)
 """
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchbench.datasets import drawing
 from benchbench.datasets.cameras import Camera, choy_cameras, project
 from benchbench.datasets.shapes13 import render
 from benchbench.datasets.shapes13.assembly import Assembly
@@ -112,7 +113,7 @@ def test_pixels_are_straight_alpha_means_of_four_samples() -> None:
 
     from benchbench.cuda_ops.rasterize import rasterize_maps
 
-    screen = render.to_screen(shape.solid.vertices, cameras, 64, 64)[3:4]
+    screen = drawing.to_screen(shape.solid.vertices, cameras, 64, 64)[3:4]
     corners = torch.from_numpy(screen[:, shape.solid.faces].astype(np.float32))
     index = rasterize_maps(corners, 128, 128, 0.1, 100.0)[0][0].numpy()
     colours = render.shaded(shape).astype(float)

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchbench.core.errors import InputError, MissingError
-from benchbench.datasets.shapenet import sources
-from benchbench.datasets.shapenet.sources import VOXELS, Model, find, fingerprint, models
+from benchbench.datasets import model_folders
+from benchbench.datasets.model_folders import Model, Tree, models
+from benchbench.datasets.sources import find, fingerprint
+
+VOXELS = "ShapeNetVox32"
 
 
 def tgz(path: Path, entries: list[tuple[str, bytes | None]]) -> Path:
@@ -26,7 +29,8 @@ def tgz(path: Path, entries: list[tuple[str, bytes | None]]) -> Path:
 
 
 def read(path: Path, skip=lambda *_: False, what: str = VOXELS, need: int = 2) -> list[Model]:
-    return list(models(path, what, skip, lambda files: len(files) == need))
+    tree = Tree(what, lambda files: len(files) == need, "bench prepare x", inner="rendering")
+    return list(models(path, tree, skip))
 
 
 def test_models_complete_in_their_own_order(tmp_path: Path) -> None:
@@ -66,7 +70,7 @@ def test_a_file_twice(tmp_path: Path) -> None:
 
 
 def test_too_much_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_PENDING", 100)
+    monkeypatch.setattr(model_folders, "_PENDING", 100)
     path = tgz(tmp_path / "x.tgz", [(f"s/{n}/1", bytes(30)) for n in range(5)])
     with pytest.raises(InputError, match="mixes"):
         read(path)
@@ -91,18 +95,22 @@ def test_names_that_a_terminal_would_obey(tmp_path: Path) -> None:
         read(tmp_path / "x")
 
 
+def search(folder: Path) -> Path:
+    return find(folder, [VOXELS], "bench prepare shapenet --from DIR", ["ShapeNet"])
+
+
 def test_find(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="neither") as caught:
-        find(tmp_path, VOXELS)
+        search(tmp_path)
     assert "--from DIR" in str(caught.value.hint)
     (tmp_path / "ShapeNet").mkdir()
     nested = tmp_path / "ShapeNet" / f"{VOXELS}.zip"
     nested.write_bytes(b"")
-    assert find(tmp_path, VOXELS) == nested
+    assert search(tmp_path) == nested
     (tmp_path / f"{VOXELS}.tar.gz").write_bytes(b"")
-    assert find(tmp_path, VOXELS).name == f"{VOXELS}.tar.gz"
+    assert search(tmp_path).name == f"{VOXELS}.tar.gz"
     (tmp_path / VOXELS).mkdir()
-    assert find(tmp_path, VOXELS) == tmp_path / VOXELS
+    assert search(tmp_path) == tmp_path / VOXELS
 
 
 def test_fingerprint_of_a_folder(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""What a conversion reads: folders or archives found in a user's folder, and their fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchbench.core.errors import InputError, MissingError
+from benchbench.core.files import sha256_file
+
+ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
+_NOT_HASHED = (".png", ".jpg", ".jpeg")  # millions of files; their names and sizes count
+_FILE_BYTES = 1 << 26
+
+HASH_TITLE = (
+    "sha256 of the archive; of a folder, over the names and sizes of its files and the contents "
+    "of all but the pictures"
+)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells one source from another.
+
+    Attributes:
+        content: The hash that is stored: sha256 of an archive; of a folder, sha256 over the sorted
+            relative paths and sizes of its files and the contents of all but the pictures. Equal
+            for equal copies.
+        moment: The hash that an interrupted conversion must find again before it goes on: the
+            content's, and for a folder when each file was last written, so that a picture mended
+            meanwhile is not mixed with what was made from the broken one.
+    """
+
+    content: str
+    moment: str
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Looks at every file of a folder and reads all but its pictures; reads an archive whole."""
+    if path.is_file():
+        content = sha256_file(path)
+        return Fingerprint(content, content)
+    digest, times = hashlib.sha256(), hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if not file.is_file() or file.is_symlink():
+            continue
+        name, facts = file.relative_to(path).as_posix(), file.stat()
+        body = "" if file.suffix.lower() in _NOT_HASHED else sha256_file(file)
+        digest.update(f"{name} {facts.st_size} {body}\n".encode("utf-8", "surrogateescape"))
+        times.update(f"{facts.st_mtime_ns}\n".encode())
+    times.update(digest.digest())
+    return Fingerprint(digest.hexdigest(), times.hexdigest())
+
+
+def find(folder: Path, names: Iterable[str], command: str, below: Iterable[str] = ()) -> Path:
+    """The folder or archive of one of these names in `folder`.
+
+    Args:
+        folder: Where the user says the files are.
+        names: Names without an archive's suffix, the likeliest first.
+        command: What to type, for the hint.
+        below: Folders inside `folder` where it may lie too.
+
+    Raises:
+        MissingError: None is there.
+    """
+    names = list(names)
+    for base in (folder, *(folder / inner for inner in below)):
+        for name in names:
+            if (base / name).is_dir():
+                return base / name
+            for suffix in ARCHIVES:
+                if (base / f"{name}{suffix}").is_file():
+                    return base / f"{name}{suffix}"
+    wanted = " or ".join(f"'{name}'" for name in names)
+    raise MissingError(
+        f"'{folder}' holds neither a folder {wanted} nor such a .tgz, .tar or .zip",
+        hint=f"give the folder which holds {names[0]}: {command}",
+    )
+
+
+def read_file(file: Path, most: int = _FILE_BYTES) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        InputError: It is longer than `most` bytes.
+    """
+    size = file.stat().st_size
+    if size > most:
+        raise InputError(f"'{file}' is {size} bytes long; refused")
+    return file.read_bytes()

@@ -1,0 +1,70 @@
+"""Spreading the work of a conversion over all usable cores, in order and within bounded memory."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_AHEAD = 4  # items in hand per worker
+
+
+def usable_cores() -> int:
+    """Cores this process may use, at most 16."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        count = os.cpu_count() or 1
+    return min(16, count)
+
+
+def spread(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """Results of a function over items, in their order; the items are drawn a little ahead.
+
+    Args:
+        function: A module's function or a `functools.partial` of one (it is sent to processes).
+        items: Anything that can be pickled; read in this process, as the results are taken.
+        workers: Processes; None for one per usable core. With one, everything runs here.
+
+    Example:
+        >>> list(spread(abs, [-1, 2, -3], workers=1))
+        [1, 2, 3]
+    """
+    workers = workers or usable_cores()
+    if workers == 1:
+        yield from map(function, items)
+        return
+    # A fork shares the loaded libraries; its kernels use one thread (see cuda_ops.library).
+    method = "fork" if sys.platform == "linux" else "spawn"
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _begin)
+    try:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    """A worker leaves signals to its parent, uses one core and never outlives the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import arguments, load
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import benchbench.cuda_ops.neural_renderer as nr
 
-SIDE = 200
+SIDE = 220
+FINE = 3
+"""The gradient field is drawn so many times larger, and then made small, for smooth lines."""
+HEAD = 26
+TITLES = ("colours", "depth", "silhouette", "its gradient: where to grow")
 VIEWS = (20, 80, 140)
+RED = (200, 30, 30)
 
 
 def main() -> None:
@@ -22,16 +27,19 @@ def main() -> None:
     vertices, faces = load(options)
     vertices.requires_grad_()
     renderer = nr.Renderer(SIDE, camera_mode="look_at", background_color=(1, 1, 1))
-    sheet = Image.new("RGB", (4 * SIDE, len(VIEWS) * SIDE), "white")
+    sheet = Image.new("RGB", (4 * SIDE, HEAD + len(VIEWS) * SIDE), "white")
+    words, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for column, title in enumerate(TITLES):
+        words.text(((column + 0.5) * SIDE, HEAD / 2), title, "black", font, "mm")
     for row, azimuth in enumerate(VIEWS):
-        renderer.eye = nr.get_points_from_angles(2.2, 30, azimuth)
+        renderer.eye = nr.get_points_from_angles(2.4, 30, azimuth)
         rgb, depth, alpha = renderer(vertices, faces, 0.5 + 0.45 * vertices.detach())
         inside = alpha[0] == 1
         near, far = depth[0][inside].min(), depth[0][inside].max()
-        shade = torch.where(inside, 1 - 0.8 * (depth[0] - near) / (far - near), 1.0)
-        for column, picture in enumerate((rgb[0], shade, 1 - alpha[0])):
-            sheet.paste(_image(picture), (column * SIDE, row * SIDE))
-        sheet.paste(_field(renderer, vertices, faces), (3 * SIDE, row * SIDE))
+        shade = torch.where(inside, 0.9 - 0.8 * (depth[0] - near) / (far - near), 1.0)
+        shown = [_image(one) for one in (rgb[0], shade, 1 - alpha[0])]
+        for column, picture in enumerate([*shown, _field(renderer, vertices, faces)]):
+            sheet.paste(picture, (column * SIDE, HEAD + row * SIDE))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     sheet.quantize(128).save(Path(options.output), optimize=True)
 
@@ -43,20 +51,26 @@ def _field(renderer: nr.Renderer, vertices: Tensor, faces: Tensor) -> Image.Imag
     )[0]
     alpha = renderer(vertices, faces, mode="silhouettes")
     (slope,) = torch.autograd.grad((alpha - fat).square().sum(), vertices)
-    step = -0.06 * slope / slope.norm(dim=-1).max()
+    step = -0.12 * slope / slope.norm(dim=-1).max()
     ends = [
         nr.perspective(nr.look_at(place, renderer.eye))[0, :, :2]
         for place in (vertices.detach(), vertices.detach() + step)
     ]
-    pixels = [((one * torch.tensor([1.0, -1])) + 1) * (SIDE / 2) for one in ends]
-    image = _image(1 - 0.25 * alpha[0])
+    pixels = [((one * torch.tensor([1.0, -1])) + 1) * (SIDE * FINE / 2) for one in ends]
+    image = _image(1 - 0.25 * alpha[0]).resize((SIDE * FINE, SIDE * FINE))
     draw = ImageDraw.Draw(image)
     for start, end, length in zip(*pixels, step[0].norm(dim=-1), strict=True):
-        if length > 0.012:
-            draw.line([*start.tolist(), *end.tolist()], fill=(200, 30, 30), width=1)
-            x, y = end.tolist()
-            draw.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(200, 30, 30))
-    return image
+        if length > 0.018:
+            _arrow(draw, start.numpy(), end.numpy())
+    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def _arrow(draw: ImageDraw.ImageDraw, start: np.ndarray, end: np.ndarray) -> None:
+    along = (end - start) / max(float(np.linalg.norm(end - start)), 1e-6)
+    across = np.array([-along[1], along[0]])
+    root = end - 3 * FINE * along
+    draw.line([*start, *root], RED, FINE)
+    draw.polygon([tuple(end), *(tuple(root + s * 2 * FINE * across) for s in (1, -1))], RED)
 
 
 def _image(values: Tensor) -> Image.Image:

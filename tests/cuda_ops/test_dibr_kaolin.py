@@ -12,8 +12,8 @@ from torch import Tensor
 
 from benchbench.cuda_ops import dibr
 
-# float32: what contraction of multiplications on a GPU changes, so kaolin against itself.
-FEATURES, MASK, GRADIENT = 2e-5, 3e-5, 2e-4
+# float32, as docs/dibr.md states: contraction of multiplications on a GPU changes as much.
+FEATURES, MASK, GRADIENT = 2e-5, 2e-5, 1.2e-4
 # float64: kaolin adds 1e-7 to squared lengths and to 1 - p where nothing is added here.
 FINE_MASK, FINE_GRADIENT = 1e-8, 2e-5
 DRAWS = [("k18", "head"), ("k09", "0.9.0")]
@@ -66,7 +66,7 @@ def check_scene(path: Path) -> int:
             found = draw(scene, version, dtype)
             fine = dtype == torch.float64
             for key, tolerance in (
-                ("features", 1e-12 if fine else FEATURES),
+                ("features", 0.0),
                 ("soft_mask", FINE_MASK if fine else MASK),
                 ("grad_im_features", FINE_GRADIENT if fine else GRADIENT),
                 ("grad_face_features", 1e-12 if fine else GRADIENT),
@@ -87,7 +87,9 @@ def test_equals_the_original_kernels(data: Path, name: str, count: int) -> None:
     assert check_scene(data / "dibr" / f"{name}.npz") == count
 
 
-@pytest.mark.parametrize("name", ["s1_icosphere_64", "s2_blobs4_64", "s9_dibr_224"])
+@pytest.mark.parametrize(
+    "name", ["s1_icosphere_64", "s2_blobs4_64", "s3_blob_128", "s5_overlap_64", "s9_dibr_224"]
+)
 def test_equals_the_original_kernels_on_large_scenes(shared: Path, name: str) -> None:
     assert check_scene(shared / "oracles" / "dibr" / f"raster_{name}.npz") >= 2
 

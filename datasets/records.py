@@ -147,6 +147,8 @@ def encode(record: ObjectRecord, layout: Layout) -> Encoded:
     columns["objects/parameters"] = np.frombuffer(text.encode("utf-8"), np.uint8)
     matrix = np.asarray(record.source_to_object, np.float64).reshape(1, 4, 4)
     columns["objects/source_to_object"] = matrix
+    key = record.shared_mesh.encode("ascii")
+    columns["objects/shared_mesh"] = np.frombuffer(key, np.uint8)
     kept = {
         name: clean(images, layout.renderings[name].mode) for name, images in record.images.items()
     }
@@ -154,8 +156,6 @@ def encode(record: ObjectRecord, layout: Layout) -> Encoded:
     if len(identity) != 32:
         raise InputError(f"'{record.id}': an identity is 32 bytes, not {len(identity)}")
     columns["objects/identity"] = np.frombuffer(identity, np.uint8)[None]
-    key = record.shared_mesh.encode("ascii")
-    columns["objects/shared_mesh"] = np.frombuffer(key, np.uint8)
     return Encoded(record.id, record.synset, columns)
 
 

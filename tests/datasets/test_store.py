@@ -16,10 +16,8 @@ from torch.utils.data import DataLoader
 from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Cameras
-from benchbench.datasets.picture_coding import decode_picture, encode_picture
 from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind, encode
 from benchbench.datasets.store import Store, open_dataset
-from benchbench.datasets.store_format import pack_voxels
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.verify import verify_store
 from benchbench.datasets.views import ViewDataset
@@ -220,57 +218,6 @@ def test_sidecar(toy: Path) -> None:
     assert note["identity"] == Store(toy).identity
     assert note["objects_per_class"] == {"03001627": 4, "02691156": 3}
     assert (note["excluded"], note["failed"]) == (1, 3)
-
-
-def pictures() -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    shaded = np.add.outer(np.arange(60), np.arange(70))[..., None] * np.array([3, 5, 7, 0])
-    shaded = (shaded + rng.integers(0, 3, shaded.shape)).astype(np.uint8)
-    shaded[..., 3] = 255
-    found = {"shaded": shaded, "one pixel": np.zeros((30, 40, 4), np.uint8)}
-    found["one pixel"][29, 0] = (1, 2, 3, 4)
-    for share in (0.0, 0.001, 0.5, 1.0):
-        image = rng.integers(0, 256, (30, 40, 4), dtype=np.uint8)
-        image[..., 3] = np.where(rng.random((30, 40)) < share, image[..., 3] | 1, 0)
-        found[f"noise {share}"] = image
-    return found
-
-
-@pytest.mark.parametrize("name", pictures())
-def test_picture_coding(name: str) -> None:
-    image = pictures()[name]
-    height, width = image.shape[:2]
-    box, data = encode_picture(image)
-    clean = np.where(image[..., 3:] > 0, image, 0)
-    assert np.array_equal(decode_picture(box, data, height, width), clean)
-    if name == "shaded":
-        assert data[0] == 1  # differences are shorter here
-    if name == "noise 0.0":
-        assert (box, data) == ((0, 0, 0, 0), b"")
-        return
-    with pytest.raises(InputError, match="leaves the picture"):
-        decode_picture((*box[:2], box[2] + height, box[3]), data, height, width)
-    with pytest.raises(InputError, match="fill"):
-        decode_picture((0, 0, box[2] + 1, box[3]), data, height + 1, width)
-    for length in range(len(data)):
-        with pytest.raises(InputError):
-            decode_picture(box, data[:length], height, width)
-    for place in range(len(data)):
-        flipped = bytearray(data)
-        flipped[place] ^= 0x41
-        with pytest.raises(InputError):
-            decode_picture(box, bytes(flipped), height, width)
-
-
-def test_pictures_and_voxels_of_wrong_kinds() -> None:
-    for wrong in (np.zeros((3, 3, 3), np.uint8), np.zeros((3, 3, 4), np.float32)):
-        with pytest.raises(InputError):
-            encode_picture(wrong)
-    _, bomb = encode_picture(np.full((200, 200, 4), 255, np.uint8))
-    with pytest.raises(InputError, match="fill"):
-        decode_picture((0, 0, 2, 2), bomb, 200, 200)
-    with pytest.raises(InputError):
-        pack_voxels(np.zeros((2, 2, 3), bool))
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])

@@ -10,7 +10,10 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from benchbench.core.errors import BenchError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,6 +39,9 @@ def spread(
         items: Anything that can be pickled; read in this process, as the results are taken.
         workers: Processes; None for one per usable core. With one, everything runs here.
 
+    Raises:
+        BenchError: A worker was killed; what a function raises comes through as it is.
+
     Example:
         >>> list(spread(abs, [-1, 2, -3], workers=1))
         [1, 2, 3]
@@ -55,6 +61,11 @@ def spread(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise BenchError(
+            "a worker process was killed (out of memory?)",
+            hint="the same command goes on where it stopped",
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""Decoding PNG pictures which come from outside."""
+"""Decoding PNG and JPEG pictures which come from outside."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchbench.core.errors import InputError
 Array = npt.NDArray[Any]
 
 MAX_SIDE = 4096
+_JPEG_SIDE, _JPEG_PIXELS = 16384, 1 << 25  # photographs: 33 megapixels, 100 MB decoded
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = ("RGBA", "RGB", "P", "L", "LA", "1")
 
@@ -55,6 +56,39 @@ def decode_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> A
                 return np.array(picture.convert("RGBA"), np.uint8)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error) as error:
         raise InputError(f"'{name}' is a damaged PNG file ({error})") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"'{name}' is too large a picture ({error})") from error
+
+
+def decode_jpeg(data: bytes, name: str) -> Array:
+    """Decode a JPEG photograph as Pillow does; its orientation tag is ignored, as in MATLAB.
+
+    The size is read from the header and checked before anything is decoded. JPEG has no checksums:
+    flipped bits within the pixel data may decode to other pixels.
+
+    Args:
+        data: The file's bytes.
+        name: What to call it in errors.
+
+    Returns:
+        (H, W, 3) uint8; grey and CMYK pictures are converted.
+
+    Raises:
+        InputError: Not a JPEG, cut off, damaged or of an absurd size.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        raise InputError(f"'{name}' is not a JPEG file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+                width, height = picture.size
+                if max(width, height) > _JPEG_SIDE or width * height > _JPEG_PIXELS:
+                    raise InputError(f"'{name}' claims {width}x{height} pixels; refused")
+                picture.load()
+                return np.array(picture.convert("RGB"), np.uint8)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise InputError(f"'{name}' is a damaged JPEG file ({error})") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"'{name}' is too large a picture ({error})") from error
 

@@ -1,4 +1,4 @@
-"""PNG decoding of good, broken and hostile files."""
+"""PNG and JPEG decoding of good, broken and hostile files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchbench.core.errors import InputError
-from benchbench.datasets.pictures import decode_png
+from benchbench.datasets.pictures import decode_jpeg, decode_png
 
 
 def encoded(image: np.ndarray, mode: str) -> bytes:
@@ -94,3 +94,51 @@ def test_pixels_that_do_not_inflate() -> None:
         data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body)
         with pytest.raises(InputError, match=r"a\.png"):
             decode_png(data + chunk(b"IEND", b""), "a.png")
+
+
+def jpeg(image: np.ndarray, mode: str = "RGB", **options: object) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).convert(mode).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+def smooth() -> np.ndarray:
+    """Slow waves, which survive JPEG."""
+    rows, columns = np.mgrid[:40, :64]
+    waves = [120 + 80 * np.sin(rows / 9), 120 + 80 * np.cos(columns / 11), rows + columns]
+    return np.stack(waves, -1).astype(np.uint8)
+
+
+def test_jpeg_is_decoded() -> None:
+    image = smooth()
+    decoded = decode_jpeg(jpeg(image, quality=98), "a.jpg")
+    assert decoded.shape == image.shape and decoded.dtype == np.uint8
+    assert np.abs(decoded.astype(int) - image).max() <= 8
+    grey = decode_jpeg(jpeg(image, "L"), "a.jpg")
+    assert np.array_equal(grey[..., 0], grey[..., 2])
+    inked = decode_jpeg(jpeg(image, "CMYK", quality=98), "a.jpg")
+    assert np.abs(inked.astype(int) - image).max() <= 12
+
+
+def test_jpeg_orientation_is_ignored() -> None:
+    tags = Image.Exif()
+    tags[0x0112] = 6  # a quarter turn
+    assert decode_jpeg(jpeg(smooth(), exif=tags.tobytes()), "a.jpg").shape == (40, 64, 3)
+
+
+def test_broken_jpegs() -> None:
+    whole = jpeg(smooth(), quality=98)
+    for data in (b"", b"\x89PNG\r\n\x1a\n", whole[: len(whole) // 2], whole[:20], whole[:2]):
+        with pytest.raises(InputError, match=r"a\.jpg"):
+            decode_jpeg(data, "a.jpg")
+
+
+def test_absurd_jpeg_is_refused_before_decoding() -> None:
+    data = bytearray(jpeg(smooth()))
+    start = data.index(b"\xff\xc0")
+    data[start + 5 : start + 9] = struct.pack(">HH", 65000, 65000)
+    with pytest.raises(InputError, match="too large"):
+        decode_jpeg(bytes(data), "a.jpg")
+    data[start + 5 : start + 9] = struct.pack(">HH", 8000, 8000)
+    with pytest.raises(InputError, match="8000x8000"):
+        decode_jpeg(bytes(data), "a.jpg")

@@ -12,7 +12,8 @@ from torch import Tensor
 from benchbench.core.errors import ShapeError, UsageError
 from benchbench.cuda_ops import dibr, dibr_ops, library
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_CUDA)]
 VERSIONS = ["head", "0.9.0"]
 NAN, INF = float("nan"), float("inf")
 

@@ -16,7 +16,8 @@ from benchbench.core.errors import ShapeError, UsageError
 from benchbench.cuda_ops import build, library, rasterize_maps
 from benchbench.cuda_ops.reference.rasterize import rasterize_maps as twin
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_CUDA)]
 FREE_SCENES = [
     "backward_case1_64", "backward_case2_64", "big_faces_40", "depth_triangle_64",
     "odd_33_b2_bg2d", "soup_degenerate_48", "soup_random_48_aa",

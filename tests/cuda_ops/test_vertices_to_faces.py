@@ -13,7 +13,8 @@ from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import library
 from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_CUDA)]
 
 
 def twin(vertices: Tensor, faces: Tensor) -> Tensor:

@@ -1,0 +1,94 @@
+"""Writing values as python 2 pickled them (protocol 2), for exporters of sets published that way.
+
+Plain strings of python 2 are `bytes` here, as `read_pickle` gives them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+START, END = b"\x80\x02", b"."
+
+
+def pickle2(value: Any) -> bytes:
+    """One value as a whole pickle.
+
+    Args:
+        value: Dicts, lists, tuples, None, bool, int (32 bits), float, bytes, str and numpy arrays
+            of numbers.
+
+    Example:
+        >>> from benchbench.datasets.pickled import read_pickle
+        >>> read_pickle(pickle2({b"a": [1, 2.5, None]}), "x.pkl")
+        {b'a': [1, 2.5, None]}
+    """
+    return START + b"".join(_value(value)) + END
+
+
+def open_dict() -> bytes:
+    """An empty dict, to which `add_items` adds."""
+    return b"}"
+
+
+def add_items(pairs: Iterable[tuple[Any, Any]]) -> Iterator[bytes]:
+    """Keys and values for the dict written last, piece by piece."""
+    for key, value in pairs:
+        yield from _value(key)
+        yield from _value(value)
+        yield b"s"
+
+
+def _value(value: Any) -> Iterator[bytes]:
+    if value is None:
+        yield b"N"
+    elif isinstance(value, bool):
+        yield b"\x88" if value else b"\x89"
+    elif isinstance(value, int):
+        yield b"J" + struct.pack("<i", value)
+    elif isinstance(value, float):
+        yield b"G" + struct.pack(">d", value)
+    elif isinstance(value, bytes):
+        short = len(value) < 256
+        yield b"U" + bytes([len(value)]) if short else b"T" + struct.pack("<i", len(value))
+        yield value
+    elif isinstance(value, str):
+        data = value.encode("utf-8")
+        yield b"X" + struct.pack("<I", len(data)) + data
+    elif isinstance(value, np.ndarray):
+        yield from _array(value)
+    elif isinstance(value, dict):
+        yield open_dict()
+        yield from add_items(value.items())
+    elif isinstance(value, (list, tuple)):
+        yield b"("
+        for item in value:
+            yield from _value(item)
+        yield b"l" if isinstance(value, list) else b"t"
+    else:
+        raise TypeError(f"a {type(value).__name__} is not written")
+
+
+def _array(array: Array) -> Iterator[bytes]:
+    dtype = array.dtype
+    if dtype.kind not in "biufc":
+        raise TypeError(f"an array of {dtype} is not written")
+    yield b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+    yield from _value((0,))
+    yield b"U\x01b\x87R("
+    yield from _value(1)
+    yield from _value(array.shape)
+    yield b"cnumpy\ndtype\n"
+    yield from _value((dtype.str[1:].encode(), 0, 1))
+    yield b"R"
+    order = dtype.str[:1].encode()
+    yield from _value((3, order, None, None, None, -1, -1, 0))
+    yield b"b\x89"
+    yield from _value(np.ascontiguousarray(array).tobytes())
+    yield b"tb"

@@ -22,6 +22,7 @@ from benchbench.datasets.download import Fetched, fetch, present, refuse_offline
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, encode
 from benchbench.datasets.sources import HASH_TITLE, Fingerprint, fingerprint
 from benchbench.datasets.spec import DatasetSpec, PrepareReport, size_text
+from benchbench.datasets.split_lists import lost_ids
 from benchbench.datasets.splits import Split
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
@@ -301,9 +302,10 @@ def _finish(writer: StoreWriter, conversion: Conversion, default_split: str) -> 
     broken = sorted((name, why) for name, why in conversion.failed.items() if name not in known)
     if broken:  # noted in a shard of its own, so that a resumed run finds it like the others
         writer.shard(number, [], broken)
+    splits = conversion.splits(frozenset(stored))
     writer.finish(
-        conversion.splits(frozenset(stored)),
-        default_split,
+        splits,
+        default_split if default_split in splits else None,  # a list may cover nothing of one's own
         sorted(conversion.excluded.items()),
         sorted(stored),
         conversion.shared_meshes(),
@@ -331,6 +333,7 @@ def report(store: Store, messages: list[str]) -> PrepareReport:
         *messages,
         f"split {store.split_name}: {parts}; sha256 of test {store.split_hash('test')[:12]}",
     ]
+    lines += lost_ids(store.info.get("split_lists", {}))
     return PrepareReport(store.path, counts, store.failed, excluded, lines)
 
 

@@ -101,7 +101,8 @@ def test_it_holds_everything(wheel: Path) -> None:
     for room in ROOMS:
         package = "benchbench" if room == "benchbench" else f"benchbench/{room}"
         for path in (ROOT / room).rglob("*"):
-            kept = path.suffix in (".py", ".h", ".cpp", ".cu", ".npz", ".safetensors", ".json")
+            code = path.suffix in (".py", ".h", ".cpp", ".cu")
+            kept = code or path.suffix in (".npz", ".safetensors", ".json", ".gz")
             if path.is_file() and kept and not {"__pycache__", "_lib"} & set(path.parts):
                 wanted.add(f"{package}/{path.relative_to(ROOT / room).as_posix()}")
     assert not wanted - inside

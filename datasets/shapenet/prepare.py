@@ -35,6 +35,7 @@ from benchbench.datasets.shapenet.convert import (
 )
 from benchbench.datasets.shapenet.spec import SPEC
 from benchbench.datasets.sources import find
+from benchbench.datasets.split_lists import cut_to_stored, split_list
 from benchbench.datasets.splits import (
     Split,
     keep_stored,
@@ -84,8 +85,12 @@ class _Shapenet(preparing.Conversion):
             self.excluded[name] = "has ground truth but no pictures"
 
     def splits(self, stored: frozenset[str]) -> Mapping[str, Split]:
+        # The rule counts the folders that are there, as 3D-R2N2's code does; the lists are fixed.
         rules = {"r2n2-80-20": repository_split, "r2n2-70-10-20": repository_split_with_val}
-        return {name: keep_stored(rules[name](self.folders), stored) for name in SPEC.splits}
+        ruled = {name: keep_stored(rule(self.folders), stored) for name, rule in rules.items()}
+        lists = [split_list(name) for name in SPEC.splits if name not in rules]
+        listed, self.facts["split_lists"] = cut_to_stored(lists, stored)
+        return ruled | listed
 
 
 def read(found: Mapping[str, Path]) -> preparing.Conversion:
@@ -128,7 +133,7 @@ def _make(
 
 CONVERTER = preparing.Converter(
     spec=SPEC,
-    version="shapenet 2",
+    version="shapenet 3",
     classes=tuple(SYNSETS.items()),
     layout=LAYOUT,
     axes="x front, y up, right-handed; ShapeNetCore v1, longest side 1, centred",

@@ -20,6 +20,7 @@ from benchbench.datasets.cameras import project
 from benchbench.datasets.shapenet import prepare as module
 from benchbench.datasets.shapenet.prepare import prepare
 from benchbench.datasets.spec import PrepareReport
+from benchbench.datasets.split_lists import split_list
 from benchbench.datasets.store import Store
 
 # The helpers of the conftest beside the parent folder, reached by its fixtures only.
@@ -102,6 +103,30 @@ def test_splits(prepared: Store) -> None:
     assert Store(prepared.path, "r2n2-70-10-20").split_counts() == {"train": 6, "val": 3, "test": 3}
     assert prepared.object_ids == sorted(prepared.object_ids)
     assert prepared.indices("test").tolist() == [3, 7, 11]
+
+
+def test_published_lists_take_what_is_there(fake_folders: Path, tmp_path: Path) -> None:
+    lists = {name: split_list(name).parts for name in ("lsm", "pixel2mesh")}
+    folder, ids = broken_copy(fake_folders, tmp_path)
+    planes = {part: lists["lsm"][part][0] for part in ("train", "val", "test")}
+    for old, new in zip(ids, planes.values(), strict=False):
+        for what in ("ShapeNetRendering", "ShapeNetVox32"):
+            (folder / what / old).rename(folder / what / new)
+    report = prepare(tmp_path / "root", source=folder, **QUIET)
+    store = Store(report.path, "lsm")
+    for part, id in planes.items():
+        assert [store.object_ids[n] for n in store.indices(part)] == [id]
+    store = Store(report.path, "pixel2mesh")
+    for part in ("train", "test"):
+        found = {store.object_ids[n] for n in store.indices(part)}
+        assert found == set(planes.values()) & set(lists["pixel2mesh"][part])
+    assert store.info["split_lists"]["lsm"]["missing"]["val"] == 4370
+    assert store.info["split_lists"]["lsm"]["unlisted"] == 9
+    assert any("1 of 8770 test; objects outside it: 9" in line for line in report.messages)
+
+
+def test_lists_that_cover_nothing_are_left_out(prepared: Store) -> None:
+    assert prepared.info["split_names"] == ["r2n2-80-20", "r2n2-70-10-20"]
 
 
 def test_sidecar_and_state(prepared: Store, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.errors import InputError
+from benchbench.datasets.npy_header import read_npy_header
 
 Array = npt.NDArray[Any]
 
@@ -198,6 +199,7 @@ def _read_tar(
                     if item.isdir():
                         yield Member(name, None)
                     elif item.isreg() and not item.issparse():
+                        _check_named(path, name)
                         yield Member(name, _tar_data(tar, item) if _wants(want, name) else b"")
                     else:
                         raise InputError(f"'{path}' holds {name!r}, a link or special file")
@@ -237,6 +239,11 @@ def _check_member(
         raise InputError(f"'{path}' unpacks to more than {limits.total_bytes} bytes")
 
 
+def _check_named(path: Path, name: str) -> None:
+    if not name:
+        raise InputError(f"'{path}' holds a file without a name")
+
+
 def _read_zip(path: Path, limits: Limits, want: Callable[[str], bool] | None) -> Iterator[Member]:
     packed, total = path.stat().st_size, 0
     try:
@@ -252,12 +259,11 @@ def _read_zip(path: Path, limits: Limits, want: Callable[[str], bool] | None) ->
                     raise InputError(f"'{path}' holds {name!r}, a link or special file")
                 if item.flag_bits & 0x1:
                     raise InputError(f"'{path}': member {name!r} is encrypted")
-                if item.is_dir():
+                if item.filename.endswith("/"):
                     yield Member(name, None)
-                elif _wants(want, name):
-                    yield Member(name, _zip_data(archive, item))
-                else:
-                    yield Member(name, b"")
+                    continue
+                _check_named(path, name)
+                yield Member(name, _zip_data(archive, item) if _wants(want, name) else b"")
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError) as error:
         raise InputError(f"'{path}' is damaged or cut off ({error})") from error
     except (NotImplementedError, RuntimeError) as error:
@@ -308,20 +314,10 @@ def read_npy(data: bytes, name: str) -> Array:
     Raises:
         InputError: It is not.
     """
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        reader = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = reader(stream)
-    except (ValueError, KeyError, SyntaxError, TypeError) as error:
-        raise InputError(f"'{name}' is no npy file ({error})") from error
+    shape, fortran, dtype, length = read_npy_header(io.BytesIO(data), name)
     if dtype.hasobject:
         raise InputError(f"'{name}' holds Python objects, which only pickle could read; refused")
-    rest = data[stream.tell() :]
-    if math.prod(shape) * dtype.itemsize != len(rest):
+    if dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize != len(data) - length:
         raise InputError(f"'{name}' claims shape {shape} of {dtype}, its bytes do not fit")
-    flat = np.frombuffer(rest, dtype)
+    flat = np.frombuffer(data, dtype, offset=length) if len(data) > length else np.empty(0, dtype)
     return flat.reshape(shape, order="F" if fortran else "C").copy()

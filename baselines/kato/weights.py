@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from benchbench.baselines.kato.architecture import Widths, describe, widths_of
 from benchbench.core.errors import CheckError, InputError, MissingError
 from benchbench.core.files import atomic_path
+from benchbench.datasets.npy_header import read_npy_header
 
 FORMAT = "benchbench-kato-1"
 SHIPPED = "shapes13"
 # Twenty times the published network; a file that asks for more is no checkpoint of this method.
 MAX_BYTES = 2 << 30
 _HINT = "fetch or train the file again; without --checkpoint the shipped weights are used"
-_MAX_HEADER = 4096
 _FLOATS = ("float16", "float32", "float64")
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -167,23 +167,17 @@ def _npy_header(
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and kind of one array, checked against the size of its entry."""
     try:
-        version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-            version, np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, kind = read(file, max_header_size=_MAX_HEADER)
-    except (ValueError, EOFError) as error:
-        raise InputError(
-            f"checkpoint '{path}': '{entry.filename}' is no array: {error}", _HINT
-        ) from error
+        shape, fortran, kind, _ = read_npy_header(file, entry.filename)
+    except InputError as error:
+        raise InputError(f"checkpoint '{path}': {error}", _HINT) from error
     if kind.hasobject or kind.name not in _FLOATS:
         raise InputError(
             f"checkpoint '{path}': array '{entry.filename}' holds {kind.name}, not floats",
             hint="files with Python objects are never loaded",
         )
-    if any(side < 0 for side in shape) or math.prod(shape) * kind.itemsize > entry.file_size:
+    if math.prod(shape) * kind.itemsize > entry.file_size:
         raise InputError(f"checkpoint '{path}': '{entry.filename}' claims shape {shape}", _HINT)
-    return tuple(int(side) for side in shape), bool(fortran), kind
+    return shape, fortran, kind
 
 
 def _other_architecture(path: Path, shapes: dict[str, tuple[int, ...]]) -> CheckError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import stat
@@ -14,6 +15,7 @@ import numpy as np
 from benchbench.core.errors import InputError
 from benchbench.core.types import Mesh, Points, Prediction, Voxels
 from benchbench.datasets.binvox import read_binvox
+from benchbench.datasets.npy_header import read_npy_header
 from benchbench.protocols.convert import unit_cube_grid
 
 SUFFIXES = (".obj", ".off", ".ply", ".npy", ".binvox")
@@ -58,21 +60,10 @@ def read_shape(path: Path) -> Prediction:
 
 def _read_array(path: Path, size: int) -> Prediction:
     with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise InputError(f"'{path}' is a .npy of unknown version {version}")
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
+        shape, _, dtype, length = read_npy_header(file, str(path))
         if dtype.hasobject or dtype.kind not in "biuf":
             raise InputError(f"'{path}' holds {dtype}, not numbers")
-        cells = 1
-        for side in shape:
-            cells *= int(side)
-        if cells * dtype.itemsize != size - file.tell():
+        if math.prod(shape) * dtype.itemsize != size - length:
             raise InputError(f"'{path}' is not as long as its header says")
     array = np.load(path, allow_pickle=False)
     if array.ndim == 2 and array.shape[1] == 3:

@@ -16,6 +16,21 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
+def printable(text: str) -> str:
+    """The text with everything escaped that would move a terminal's cursor or cannot be written.
+
+    Names inside of files from outside are quoted in messages.
+
+    Example:
+        >>> printable("no file 'a\\x1b[2J\\udce9'")
+        "no file 'a\\\\x1b[2J\\\\udce9'"
+    """
+    if text.isprintable():
+        return text
+    safe = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(safe)
+
+
 class BenchError(Exception):
     """A failure that can be explained in one sentence.
 
@@ -32,8 +47,8 @@ class BenchError(Exception):
     exit_code = EXIT_FAILED
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(printable(message))
+        self.hint = None if hint is None else printable(hint)
 
 
 class UsageError(BenchError):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchbench.core import progress
-from benchbench.core.errors import UsageError
+from benchbench.core.errors import InputError, UsageError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
@@ -25,6 +25,13 @@ def test_require_offers_near_names() -> None:
     with pytest.raises(UsageError) as caught:
         require("zzzz", ["kato", "mean"], "baseline")
     assert caught.value.hint == "known: kato, mean"
+
+
+def test_messages_never_move_the_cursor() -> None:
+    error = InputError("'a\x1b[2J\r\udce9\x9b\u202e' is no file", hint="rm 'b\x07'")
+    assert str(error) == r"'a\x1b[2J\r\udce9\x9b\u202e' is no file"
+    assert error.hint == r"rm 'b\x07'"
+    assert str(InputError("Müller's Ωx\nnext line")) == "Müller's Ωx\nnext line"
 
 
 def test_keyed_rng_depends_on_the_whole_key_only() -> None:

@@ -118,6 +118,46 @@ def choy_cameras(metadata: Array, height: int = 137, width: int = 137) -> Camera
     return Cameras(matrix, np.tile(intrinsics, (len(rows), 1, 1)), rows.copy())
 
 
+def random_choy_rows(rng: np.random.Generator, views: int = 24) -> Array:
+    """Rows of a `rendering_metadata.txt` drawn as 3D-R2N2 draws them.
+
+    Args:
+        rng: The source of randomness.
+        views: K.
+
+    Returns:
+        (K, 5) float64 in steps of 1e-6, for `choy_cameras`: azimuth uniform in 0 to 360 degrees,
+        elevation in 25 to 30, distance ratio in 0.65 to 0.95; in-plane rotation 0, field 25.
+
+    Example:
+        >>> rows = random_choy_rows(np.random.default_rng(0), 3)
+        >>> rows.shape, bool((rows[:, 1] >= 25).all() and (rows[:, 1] <= 30).all())
+        ((3, 5), True)
+    """
+    rows = np.zeros((views, len(CHOY_PARAMETERS)))
+    for row in rows:
+        row[0] = 360 * rng.random()
+        row[1] = 25 + 5 * rng.random()
+        row[3] = 0.65 + 0.3 * rng.random()
+    rows[:, 4] = 25
+    return np.round(rows, 6)
+
+
+def scaled(cameras: Cameras, factor: float) -> Cameras:
+    """The same pictures when the world is `factor` times as large.
+
+    3D-R2N2 draws an object whose box has diagonal 1. For the same object in the object frame
+    (longest side 1) its cameras are scaled by that frame's diagonal.
+
+    Example:
+        >>> scaled(kato_cameras(), 2.0).world_to_camera[0, 2, 3].item()
+        5.464
+    """
+    matrix = cameras.world_to_camera.copy()
+    matrix[:, :3, 3] *= factor
+    return Cameras(matrix, cameras.intrinsics, cameras.parameters)
+
+
 def kato_cameras(size: int = 64) -> Cameras:
     """The 24 cameras of Kato's data set, in the object frame.
 

@@ -1,4 +1,4 @@
-"""Decoding PNG and JPEG pictures which come from outside."""
+"""PNG and JPEG pictures: decoding those which come from outside, encoding our own."""
 
 from __future__ import annotations
 
@@ -58,6 +58,22 @@ def decode_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> A
         raise InputError(f"'{name}' is a damaged PNG file ({error})") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"'{name}' is too large a picture ({error})") from error
+
+
+def encode_png(image: Array) -> bytes:
+    """A PNG file of a picture.
+
+    Args:
+        image: (H, W, 4), (H, W, 3) or (H, W) uint8; or (H, W) uint16, a grey picture of 16 bits.
+
+    Example:
+        >>> pixels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+        >>> bool((decode_png(encode_png(pixels), "x") == pixels).all())
+        True
+    """
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def decode_jpeg(data: bytes, name: str) -> Array:

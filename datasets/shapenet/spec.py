@@ -24,6 +24,7 @@ SPEC = DatasetSpec(
         ),
     ),
     prepare="benchbench.datasets.shapenet.prepare:prepare",
+    export="benchbench.datasets.shapenet.export:export",
     stores=("shapenet",),
     # Nobody published lengths or hashes; those found at the first fetch are kept with the data.
     archives=(
@@ -49,9 +50,21 @@ SPEC = DatasetSpec(
     splits=("r2n2-80-20", "r2n2-70-10-20", "pixel2mesh", "lsm"),
     objects=43_784,  # ids in public lists; which of them both archives hold is unconfirmed
     store_bytes=7_000_000_000,
+    made_by="Choy, Xu, Gwak, Chen and Savarese (3D-R2N2), 2016",
+    release="ShapeNetCore v1",
+    renderer="Blender 2.7, script of 3D-R2N2: 35 mm lens on a 32 mm sensor, two hemisphere lamps",
+    voxelisation="binvox, solid, 32^3 cells of the unit cube; the exact call is unconfirmed",
+    faults=(
+        "Pictures see the model with a box of diagonal 1, voxels with a longest side of 1; the "
+        "factor comes from the binvox header, or is estimated from the voxels where that lacks it.",
+        "The field-of-view column (25) was ignored by the renderer; the true one is 49.13 degrees.",
+        "04090263/4a32519f44dc84aabafe26e2eb69ebf4 is faulty, says 3D-R2N2's repository, and is "
+        "left in, as there.",
+        "02958343/207e69af994efa9330714334794526d4 probably has no geometry (unconfirmed).",
+        "Lengths and hashes of the archives were never published.",
+    ),
     notes=(
-        "Release: ShapeNetCore v1. Renderer: Blender 2.7, script of 3D-R2N2. Voxels: binvox, "
-        "solid, 32^3. No meshes are in the two archives.\n"
+        "No meshes are in the two archives.\n"
         "Split r2n2-80-20 is the rule of the repository (ids sorted, first 80 % train), which is "
         "younger than the paper and its weights; r2n2-70-10-20 has the same test part and cuts "
         "val from the end of train. Lists: pixel2mesh, Pixel2Mesh's test list; lsm, LSM's, which "

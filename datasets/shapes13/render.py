@@ -10,7 +10,13 @@ import numpy.typing as npt
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.types import Mesh
 from benchbench.datasets import drawing
-from benchbench.datasets.cameras import Cameras, choy_cameras, kato_cameras
+from benchbench.datasets.cameras import (
+    Cameras,
+    choy_cameras,
+    kato_cameras,
+    random_choy_rows,
+    scaled,
+)
 from benchbench.datasets.shapes13.generate import Shape
 
 Array = npt.NDArray[Any]
@@ -39,17 +45,8 @@ def choy_pictures(shape: Shape) -> tuple[Array, Cameras]:
     the object frame instead (longest side 1): the whole scene is scaled, which changes no pixel,
     and the parameters stay those of 3D-R2N2.
     """
-    rng = keyed_rng(shape.seed, "shapes13", "choy", shape.id)
-    rows = np.zeros((VIEWS, 5))
-    for row in rows:
-        row[0] = 360 * rng.random()
-        row[1] = 25 + 5 * rng.random()
-        row[3] = 0.65 + 0.3 * rng.random()
-    rows[:, 4] = 25
-    cameras = choy_cameras(np.round(rows, 6), CHOY_SIZE, CHOY_SIZE)
-    matrix = cameras.world_to_camera.copy()
-    matrix[:, :3, 3] *= diagonal(shape.solid.vertices)
-    cameras = Cameras(matrix, cameras.intrinsics, cameras.parameters)
+    rows = random_choy_rows(keyed_rng(shape.seed, "shapes13", "choy", shape.id), VIEWS)
+    cameras = scaled(choy_cameras(rows, CHOY_SIZE, CHOY_SIZE), diagonal(shape.solid.vertices))
     return draw(shape, cameras, CHOY_SIZE, CHOY_SIZE), cameras
 
 

@@ -2,25 +2,30 @@
 
 kato.md 1.4: with straight colour c and coverage m = alpha / max(alpha), the network sees
 (1 - c) m, the inverted colour premultiplied by coverage on black, and m as fourth channel, both
-cut to 8 bits. Pictures of another size are first premultiplied and averaged over areas.
+cut to 8 bits. Pictures of another size are first premultiplied and averaged over areas. A rendering
+whose colours are stored that way already, as in Kato's own archive, passes through untouched.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbench.core.errors import ShapeError
+from benchbench.core.errors import ShapeError, UsageError
+from benchbench.datasets.inverted_colours import invert_colours
 
 
 class PictureStore(Protocol):
     """The part of a data set that gives pictures."""
 
+    id: str
+    info: dict[str, Any]
     renderings: tuple[str, ...]
+    array_kinds: tuple[str, ...]
 
     @property
     def default_rendering(self) -> str:
@@ -29,6 +34,10 @@ class PictureStore(Protocol):
 
     def image(self, index: int, view: int, rendering: str | None = None) -> NDArray[np.uint8]:
         """Straight-alpha RGBA (H, W, 4) uint8."""
+        ...
+
+    def array(self, index: int, name: str) -> NDArray[Any]:
+        """Rows of one of the set's further tables."""
         ...
 
 
@@ -58,11 +67,43 @@ def network_pictures(
 
     Returns:
         (B, 4, size, size) uint8; divide by 255.
+
+    Raises:
+        UsageError: The colours are stored as the network wants them, but in another size.
     """
     out = np.zeros((len(items), 4, size, size), np.uint8)
+    ready = has_inverted_colours(store, rendering)
     for row, (index, view) in enumerate(items):
-        out[row] = convert_picture(store.image(index, view, rendering), size)
+        picture = store.image(index, view, rendering)
+        if not ready:
+            out[row] = convert_picture(picture, size)
+        elif picture.shape == (size, size, 4):
+            out[row] = _with_hidden(store, index, view, picture).transpose(2, 0, 1)
+        else:
+            raise UsageError(
+                f"rendering '{rendering}' of data set '{store.id}' has inverted pictures of "
+                f"{picture.shape[1]}x{picture.shape[0]}, the network takes {size}x{size}"
+            )
     return out
+
+
+def has_inverted_colours(store: PictureStore, rendering: str) -> bool:
+    """Whether a rendering's pictures are already what the network was trained on."""
+    return any(
+        one["name"] == rendering and one.get("colours") == "inverted"
+        for one in store.info["renderings"]
+    )
+
+
+def _with_hidden(
+    store: PictureStore, index: int, view: int, picture: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The picture as its archive has it: with the colours of pixels that have no alpha."""
+    if "hidden_pixels" in store.array_kinds:
+        found = store.array(index, "hidden_pixels")
+        _, row, column, *colour = found[found[:, 0] == view].T
+        picture[row, column, :3] = np.stack(colour, axis=-1)
+    return picture
 
 
 def convert_picture(picture: NDArray[np.uint8], size: int = 64) -> NDArray[np.uint8]:
@@ -102,11 +143,7 @@ def convert_picture(picture: NDArray[np.uint8], size: int = 64) -> NDArray[np.ui
         coverage = picture[..., 3].astype(np.float32)
     else:
         colour, coverage = _shrink(picture, alpha, size)
-    coverage = (coverage / coverage.max())[..., None]
-    # The order of operations is the original script's: the cut to 8 bits depends on it.
-    inverted = 1 - (colour * coverage + (1 - coverage))
-    stored = (np.concatenate([inverted, coverage], axis=2) * np.float32(255)).clip(0, 255)
-    return stored.astype(np.uint8).transpose(2, 0, 1)
+    return invert_colours(colour, coverage).transpose(2, 0, 1)
 
 
 def _shrink(

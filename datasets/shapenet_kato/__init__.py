@@ -1,0 +1,1 @@
+"""Kato et al.'s renderings and voxels of ShapeNet, from their npz archive."""

@@ -138,7 +138,7 @@ def _annotation(wanted: str, image: str, index: int, scene: Scene) -> bytes:
     }
     unseen: dict[str, Any] = {"location": np.zeros((0, 0)), "status": 2.0}
     objects = np.zeros(2, dtype=[(name, object) for name in _FIELDS])
-    objects[0] = ("person", [1.0, 1, 12, 12], 0, 0, 0, np.zeros((0, 0)), np.zeros((0, 0)), {})
+    objects[0] = ("person", [1.0, 1, 12, 12], 0, 0, 0, *[np.zeros((0, 0))] * 3)
     anchors = {"middle": {"location": [px, py], "status": 1.0}, "unseen": unseen}
     objects[1] = (wanted, scene.box(), 0, 0, 0, float(index), viewpoint, anchors)
     record = {

@@ -16,8 +16,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,10 @@ class Member:
 
 
 def read_archive(
-    path: str | Path, limits: Limits | None = None, want: Callable[[str], bool] | None = None
+    path: str | Path,
+    limits: Limits | None = None,
+    want: Callable[[str], bool] | None = None,
+    inside: Callable[[str], bool] | None = None,
 ) -> Iterator[Member]:
     """Members of a .tar, .tar.gz or .zip file in the file's order; the kind is seen from its bytes.
 
@@ -69,6 +73,9 @@ def read_archive(
         path: The archive.
         limits: What is refused; the defaults suit archives of many small files.
         want: Function of a member's name; False spares reading the member (data is b"").
+        inside: Function of a member's name: True for a .tar or .tar.gz whose members are to be
+            given instead of it, named as if it were unpacked where it lies. It is read as a stream;
+            each such archive has limits of its own.
 
     Yields:
         Folders and regular files, one after the other; memory holds one member.
@@ -76,17 +83,127 @@ def read_archive(
     Raises:
         InputError: The archive is broken or hostile; the message names it and the member.
     """
+    return _data(open_members(path, limits, inside), path, limits, want, inside)
+
+
+def _data(
+    members: Iterator[tuple[str, MemberFile | None]],
+    label: object,
+    limits: Limits | None,
+    want: Callable[[str], bool] | None,
+    inside: Callable[[str], bool] | None,
+) -> Iterator[Member]:
+    for name, file in members:
+        if file is None:
+            yield Member(name, None)
+        elif inside is not None and inside(name):
+            folder = name.rpartition("/")[0]
+
+            def wanted(inner: str, folder: str = folder) -> bool:
+                return want is None or want(f"{folder}/{inner}".lstrip("/"))
+
+            stream = io.BufferedReader(file, 1 << 16)
+            compressed = stream.peek(2)[:2] == b"\x1f\x8b"
+            inner = _tar_members(
+                stream, f"{label}: {name}", limits or Limits(), compressed, lambda _: False
+            )
+            for member in _data(inner, f"{label}: {name}", limits, wanted, None):
+                yield Member(f"{folder}/{member.name}".lstrip("/"), member.data)
+        else:
+            yield Member(name, file.read() if want is None or want(name) else b"")
+
+
+def open_members(
+    path: str | Path, limits: Limits | None = None, large: Callable[[str], bool] | None = None
+) -> Iterator[tuple[str, MemberFile | None]]:
+    """Like `read_archive`, for members that memory could not hold.
+
+    Args:
+        path: The archive.
+        limits: What is refused.
+        large: Function of a member's name; True lifts `Limits.member_bytes` for it.
+
+    Yields:
+        Name and content of each member, which is good until the next one is asked for; None for a
+        folder. What is not read is passed over.
+
+    Raises:
+        InputError: As `read_archive`.
+    """
     path = Path(path)
-    limits = limits or Limits()
+    limits, large = limits or Limits(), large or (lambda _: False)
     with path.open("rb") as file:
         magic = file.read(tarfile.BLOCKSIZE)
-    if magic[:2] == b"\x1f\x8b":
-        return _read_tar(path, limits, want, compressed=True)
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return _read_zip(path, limits, want)
-    if _is_tar_header(magic):
-        return _read_tar(path, limits, want, compressed=False)
+        return _zip_members(path, limits, large)
+    compressed = magic[:2] == b"\x1f\x8b"
+    if compressed or _is_tar_header(magic):
+        return _closing(path, limits, compressed, large)
     raise InputError(f"'{path}' is no tar, tar.gz or zip archive")
+
+
+def _closing(
+    path: Path, limits: Limits, compressed: bool, large: Callable[[str], bool]
+) -> Iterator[tuple[str, MemberFile | None]]:
+    with path.open("rb") as packed:
+        yield from _tar_members(packed, path, limits, compressed, large)
+
+
+class MemberFile(io.RawIOBase):
+    """A member's content from the front."""
+
+    def __init__(self, open_file: Callable[[], Any], size: int, label: object, name: str) -> None:
+        self._open, self._file = open_file, cast(Any, None)
+        self.size, self._done, self._label, self._name = size, 0, label, name
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes read so far."""
+        return self._done
+
+    def readall(self) -> bytes:
+        """The rest.
+
+        Raises:
+            InputError: The archive is damaged, or the member not as long as it says.
+        """
+        return self._take(self.size - self._done)
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes; 0 at the end.
+
+        Raises:
+            InputError: As `readall`.
+        """
+        data = self._take(min(len(buffer), self.size - self._done))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _take(self, count: int) -> bytes:
+        try:
+            if self._file is None:
+                self._file = self._open()
+            data: bytes = self._file.read(count)
+            if len(data) != count:
+                have = self._done + len(data)
+                raise EOFError(f"{self._name} ends after {have} of {self.size} bytes")
+            self._done += count
+            if self._done == self.size and self._file.read(1):  # checksums are compared there
+                raise EOFError(f"{self._name} is longer than its {self.size} bytes")
+        except (
+            tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError
+        ) as error:  # fmt: skip
+            raise _damaged(self._label, error) from error
+        except (NotImplementedError, RuntimeError) as error:
+            raise InputError(f"'{self._label}' cannot be read ({error})") from error
+        return data
+
+
+def _damaged(label: object, error: Exception) -> InputError:
+    return InputError(f"'{label}' is damaged or cut off ({error})")
 
 
 def _is_tar_header(block: bytes) -> bool:
@@ -119,7 +236,7 @@ def safe_name(name: str, archive: object) -> str:
 class _Counted(io.RawIOBase):
     """Passes reads on, counts bytes, and stops a bomb while it unfolds."""
 
-    def __init__(self, inner: Any, packed: BinaryIO | None, path: Path, limits: Limits) -> None:
+    def __init__(self, inner: Any, packed: Any, path: object, limits: Limits) -> None:
         self._inner, self._packed, self._path, self._limits = inner, packed, path, limits
         self.count = 0
         self.tail = b""
@@ -156,7 +273,7 @@ _HEADER_CHAIN = 8  # before one member, an honest one has three; tarfile recurse
 _GLOBAL_BYTES = 1 << 20  # those for all members that follow add up in memory
 
 
-def _careful_headers(path: Path) -> type[tarfile.TarInfo]:
+def _careful_headers(path: object) -> type[tarfile.TarInfo]:
     """A class of headers for one reading of `path` that refuses before tarfile reads on."""
     for_all = chain = 0
 
@@ -181,34 +298,33 @@ def _careful_headers(path: Path) -> type[tarfile.TarInfo]:
     return Careful
 
 
-def _read_tar(
-    path: Path, limits: Limits, want: Callable[[str], bool] | None, compressed: bool
-) -> Iterator[Member]:
+def _tar_members(
+    packed: Any, path: object, limits: Limits, compressed: bool, large: Callable[[str], bool]
+) -> Iterator[tuple[str, MemberFile | None]]:
     total = number = 0
-    with path.open("rb") as packed:
-        inner: Any = gzip.GzipFile(fileobj=packed) if compressed else packed
-        stream = _Counted(inner, packed if compressed else None, path, limits)
-        try:
-            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_careful_headers(path)) as tar:
-                for item in tar:
-                    number += 1
-                    name = safe_name(item.name, path)
-                    total += item.size
-                    _check_member(path, name, number, item.size, total, limits)
-                    _forget_members(tar)
-                    if item.isdir():
-                        yield Member(name, None)
-                    elif item.isreg() and not item.issparse():
-                        _check_named(path, name)
-                        yield Member(name, _tar_data(tar, item) if _wants(want, name) else b"")
-                    else:
-                        raise InputError(f"'{path}' holds {name!r}, a link or special file")
-            while stream.read(1 << 20):  # to the end: gzip verifies its checksum there
-                pass
-        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
-            raise InputError(f"'{path}' is damaged or cut off ({error})") from error
-        if len(stream.tail) < 512 or stream.tail[-512:].strip(b"\0"):
-            raise InputError(f"'{path}' is cut off: the tar's closing block is missing")
+    inner: Any = gzip.GzipFile(fileobj=packed) if compressed else packed
+    stream = _Counted(inner, packed if compressed else None, path, limits)
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_careful_headers(path)) as tar:
+            for item in tar:
+                number += 1
+                name = safe_name(item.name, path)
+                total += item.size
+                _check_member(path, name, number, item.size, total, limits, large)
+                _forget_members(tar)
+                if item.isdir():
+                    yield name, None
+                elif item.isreg() and not item.issparse():
+                    _check_named(path, name)
+                    yield name, MemberFile(partial(tar.extractfile, item), item.size, path, name)
+                else:
+                    raise InputError(f"'{path}' holds {name!r}, a link or special file")
+        while stream.read(1 << 20):  # to the end: gzip verifies its checksum there
+            pass
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+        raise _damaged(path, error) from error
+    if len(stream.tail) < 512 or stream.tail[-512:].strip(b"\0"):
+        raise InputError(f"'{path}' is cut off: the tar's closing block is missing")
 
 
 def _forget_members(tar: tarfile.TarFile) -> None:
@@ -216,42 +332,38 @@ def _forget_members(tar: tarfile.TarFile) -> None:
     tar.members.clear()  # type: ignore[attr-defined]
 
 
-def _tar_data(tar: tarfile.TarFile, item: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(item)
-    data = file.read() if file is not None else b""
-    if len(data) != item.size:
-        raise EOFError(f"{item.name} ends after {len(data)} of {item.size} bytes")
-    return data
-
-
-def _wants(want: Callable[[str], bool] | None, name: str) -> bool:
-    return want is None or bool(want(name))
-
-
 def _check_member(
-    path: Path, name: str, number: int, size: int, total: int, limits: Limits
+    path: object,
+    name: str,
+    number: int,
+    size: int,
+    total: int,
+    limits: Limits,
+    large: Callable[[str], bool] = lambda _: False,
 ) -> None:
     if number > limits.members:
         raise InputError(f"'{path}' holds more than {limits.members} members")
-    if size > limits.member_bytes:
+    if size > limits.member_bytes and not large(name):
         raise InputError(f"'{path}': member {name!r} claims {size} bytes; refused")
     if total > limits.total_bytes:
         raise InputError(f"'{path}' unpacks to more than {limits.total_bytes} bytes")
 
 
-def _check_named(path: Path, name: str) -> None:
+def _check_named(path: object, name: str) -> None:
     if not name:
         raise InputError(f"'{path}' holds a file without a name")
 
 
-def _read_zip(path: Path, limits: Limits, want: Callable[[str], bool] | None) -> Iterator[Member]:
+def _zip_members(
+    path: Path, limits: Limits, large: Callable[[str], bool]
+) -> Iterator[tuple[str, MemberFile | None]]:
     packed, total = path.stat().st_size, 0
     try:
         with zipfile.ZipFile(path) as archive:
             for number, item in enumerate(archive.infolist(), 1):
                 name = safe_name(item.filename, path)
                 total += item.file_size
-                _check_member(path, name, number, item.file_size, total, limits)
+                _check_member(path, name, number, item.file_size, total, limits, large)
                 if total > max(limits.slack_bytes, limits.ratio * packed):
                     raise InputError(f"'{path}' unpacks to {total} bytes from {packed}; refused")
                 mode = item.external_attr >> 16
@@ -260,12 +372,12 @@ def _read_zip(path: Path, limits: Limits, want: Callable[[str], bool] | None) ->
                 if item.flag_bits & 0x1:
                     raise InputError(f"'{path}': member {name!r} is encrypted")
                 if item.filename.endswith("/"):
-                    yield Member(name, None)
+                    yield name, None
                     continue
                 _check_named(path, name)
-                yield Member(name, _zip_data(archive, item) if _wants(want, name) else b"")
+                yield name, MemberFile(partial(archive.open, item), item.file_size, path, name)
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError) as error:
-        raise InputError(f"'{path}' is damaged or cut off ({error})") from error
+        raise _damaged(path, error) from error
     except (NotImplementedError, RuntimeError) as error:
         raise InputError(f"'{path}' cannot be read ({error})") from error
 

@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from benchbench.core.errors import InputError
 from benchbench.datasets.archives import read_npy
+from benchbench.datasets.npy_header import read_npy_header
 from benchbench.datasets.pickle_machine import Machine
 from benchbench.datasets.pickle_values import Blob, LateArray, Refused, Unbuilt
 
@@ -113,18 +114,9 @@ def read_pickled_npy(data: bytes, name: str, limits: PickleLimits | None = None)
         InputError: Broken, or holding anything else.
     """
     stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        header = np.lib.format.read_array_header_1_0
-        if version != (1, 0):
-            header = np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(stream)
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise InputError(f"'{name}' is no npy file ({error})") from error
+    shape, _, dtype, _ = read_npy_header(stream, name)
     if not dtype.hasobject:
         return read_npy(data, name)
-    if dtype != np.dtype(object):
-        raise InputError(f"'{name}' holds records with objects in them; refused")
     value = _run(stream, name, limits, None)
     if not isinstance(value, np.ndarray) or value.dtype != dtype or value.shape != shape:
         raise InputError(f"'{name}' claims objects of shape {shape} and holds something else")

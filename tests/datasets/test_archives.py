@@ -14,7 +14,13 @@ import pytest
 
 from benchbench.core.errors import InputError
 from benchbench.datasets import archives
-from benchbench.datasets.archives import Limits, read_archive, read_npz, safe_name
+from benchbench.datasets.archives import (
+    Limits,
+    open_members,
+    read_archive,
+    read_npz,
+    safe_name,
+)
 
 FILES = [("a/b.txt", b"hello"), ("a/c.bin", bytes(range(256)) * 40), ("d.txt", b"")]
 
@@ -244,3 +250,97 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
     for data in (b"", b"rubbish", npz_bytes(a=np.eye(3))[:50], zip_bytes([("a.npy", b"no")])):
         with pytest.raises(InputError):
             read_npz(data)
+
+
+def is_tgz(name: str) -> bool:
+    return name.endswith(".tgz")
+
+
+@pytest.mark.parametrize("form", ["tgz", "tar", "zip"])
+@pytest.mark.parametrize("compress", [True, False])
+def test_archives_inside_are_unpacked_where_they_lie(
+    tmp_path: Path, form: str, compress: bool
+) -> None:
+    inner = tar_bytes([special("./k/", tarfile.DIRTYPE), ("k/b", b"2"), ("k/c", b"3" * 9000)])
+    inner = inner if compress else gzip.decompress(inner)
+    entries = [("top/a", b"1"), ("top/x.tgz", inner), ("y.tgz", inner), ("z", b"4")]
+    path = put(tmp_path, zip_bytes(entries) if form == "zip" else tar_bytes(entries, form == "tgz"))
+    found = [(m.name, m.data) for m in read_archive(path, inside=is_tgz)]
+    assert found == [
+        ("top/a", b"1"),
+        ("top/k", None), ("top/k/b", b"2"), ("top/k/c", b"3" * 9000),
+        ("k", None), ("k/b", b"2"), ("k/c", b"3" * 9000),
+        ("z", b"4"),
+    ]  # fmt: skip
+    some = list(read_archive(path, inside=is_tgz, want=lambda name: name == "top/k/b"))
+    assert [m.name for m in some if m.data] == ["top/k/b"]
+    assert [m.data for m in read_archive(path)][1] == inner  # no business of a plain reading
+
+
+def test_archives_inside_may_be_larger_than_other_members(tmp_path: Path) -> None:
+    limits = Limits(member_bytes=1000)
+    inner = tar_bytes([("b", b"2" * 900)], compress=False)
+    assert len(inner) > 1000
+    path = put(tmp_path, tar_bytes([("x.tgz", inner)]))
+    assert [m.data for m in read_archive(path, limits, inside=is_tgz)] == [b"2" * 900]
+    path = put(tmp_path, tar_bytes([("x.tgz", tar_bytes([("b", b"2" * 1001)]))]))
+    with pytest.raises(InputError, match=r"x\.tgz.*'b' claims 1001"):
+        list(read_archive(path, limits, inside=is_tgz))
+
+
+def hostile_inside() -> dict[str, tuple[bytes, str]]:
+    good = tar_bytes([("b", bytes(range(256)) * 90)])
+    flipped = bytearray(good)
+    flipped[-8] ^= 1  # gzip's checksum
+    return {
+        "climbing out": (tar_bytes([("../b", b"1")]), "unsafe path"),
+        "a link": (tar_bytes([special("b", tarfile.SYMTYPE, "/etc/passwd")]), "a link"),
+        "cut off": (good[: len(good) // 2], "damaged or cut off"),
+        "a flipped bit": (bytes(flipped), "damaged or cut off"),
+        "no archive": (b"<html>" * 200, "damaged or cut off"),
+        "nothing": (b"", "damaged or cut off|closing block"),
+        "a bomb": (gzip.compress(bytes(1 << 28), 1), "unpacks|damaged"),
+    }
+
+
+@pytest.mark.parametrize("case", hostile_inside())
+@pytest.mark.parametrize("form", ["tgz", "zip"])
+def test_hostile_archives_inside(tmp_path: Path, case: str, form: str) -> None:
+    inner, word = hostile_inside()[case]
+    entries = [("a", b"1"), ("x.tgz", inner)]
+    path = put(tmp_path, zip_bytes(entries) if form == "zip" else tar_bytes(entries))
+    with pytest.raises(InputError, match=word) as caught:
+        list(read_archive(path, inside=is_tgz))
+    assert "x.tgz" in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["tgz", "tar", "zip"])
+def test_members_as_streams(tmp_path: Path, form: str) -> None:
+    large = bytes(range(256)) * 5000
+    entries = [("a", b"1"), ("large", large), ("skipped", large), ("b", b"2")]
+    path = put(tmp_path, zip_bytes(entries) if form == "zip" else tar_bytes(entries, form == "tgz"))
+    with pytest.raises(InputError, match="claims 1280000"):
+        list(open_members(path, Limits(member_bytes=1000)))
+    found = {}
+    for name, file in open_members(path, Limits(member_bytes=1000), lambda name: len(name) > 1):
+        assert file is not None
+        if name == "large":
+            pieces = [file.read(300_000)]
+            while pieces[-1]:
+                assert file.tell() == sum(map(len, pieces))
+                pieces.append(file.read(300_000))
+            found[name] = b"".join(pieces)
+        elif name != "skipped":
+            found[name] = file.read()
+    assert found == {"a": b"1", "large": large, "b": b"2"}
+
+
+def test_a_stream_of_a_damaged_member(tmp_path: Path) -> None:
+    data = bytearray(zip_bytes([("a", bytes(range(256)) * 50)]))
+    place = data.index(b"PK\x01\x02") + 16  # the checksum in the directory
+    data[place] ^= 1
+    ((_, file),) = open_members(put(tmp_path, bytes(data)))
+    assert file is not None
+    with pytest.raises(InputError, match="damaged or cut off"):
+        while file.read(1000):
+            pass

@@ -63,9 +63,6 @@ def archive_of(raw: Path, folder: Path, method: int, inside: str = "mesh_reconst
     return folder
 
 
-# -- what comes out -------------------------------------------------------------------------
-
-
 def test_exported_files_are_those_of_the_archive(raw: Path) -> None:
     assert sorted(path.name for path in raw.iterdir()) == sorted(
         f"{synset}_{part}_{kind}.npz"
@@ -203,9 +200,6 @@ def test_cameras_against_an_independent_formula(prepared: Store, shared: Path) -
         assert camera.parameters == {"azimuth": 15 * view, "elevation": 30, "distance": d}
 
 
-# -- where it is read from -------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("form", ["below", "stored", "deflated", "flat zip", "zip below"])
 def test_every_place_gives_the_same_objects(
     prepared: Store, raw: Path, tmp_path: Path, form: str
@@ -267,9 +261,6 @@ def test_any_name_of_the_array_and_python_2_headers(
     (source / "99999999_train_images.npz").write_bytes(b"a class of others")
     store = Store(prepare(tmp_path / "root", source=source, workers=1, **QUIET).path)
     assert store.identity == prepared.identity
-
-
-# -- ids --------------------------------------------------------------------------------------
 
 
 def write_ids(folder: Path) -> dict[str, list[str]]:
@@ -335,9 +326,6 @@ def test_lists_that_do_not_fit(raw: Path, tmp_path: Path, fault: str, reason: st
         path.write_text("\n".join(line for line in lines if line), encoding="utf-8")
     with pytest.raises(InputError, match=reason):
         prepare(tmp_path / "root", source=source, workers=1, **QUIET)
-
-
-# -- what is wrong in the files ----------------------------------------------------------------
 
 
 def test_broken_rows_are_named(raw: Path, tmp_path: Path) -> None:

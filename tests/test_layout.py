@@ -137,7 +137,10 @@ def test_no_file_is_two_ideas() -> None:
     assert not long
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list"], ["list", "--json"], ["list", "shapenet"], ["run", "--help"]],
+)
 def test_light_commands_do_not_import_heavy_libraries(arguments: list[str]) -> None:
     script = (
         "import sys\n"

@@ -18,7 +18,7 @@ _EPILOG = """
 \b
 Examples:
   bench list                     everything, a line each
-  bench list shapenet            one record in full: licence, splits, sizes
+  bench list shapenet            the card of a data set: licence, splits, known faults
   bench list --kind protocol     how numbers can be computed
 """
 
@@ -39,6 +39,8 @@ def list_command(common: Common, name: str | None, kind: str | None) -> None:
         record = known[require(name, known, "name")]
         if common.json:
             answer_json({"record": record})
+        elif record["kind"] == "dataset":
+            click.echo(_card(record, common.root))
         else:
             click.echo(_describe(record))
         return
@@ -91,6 +93,16 @@ def _datasets(root: Path) -> list[dict[str, Any]]:
             }
         )
     return records
+
+
+def _card(record: dict[str, Any], root: Path) -> str:
+    from benchbench.cli.cards import card
+    from benchbench.cli.options import with_root
+    from benchbench.datasets import registry
+
+    command = with_root(registry.prepare_command(record["name"]))
+    spec = registry.dataset_spec(record["name"])
+    return card(spec, record["state"], record["prepared"], root, command)
 
 
 def _state(name: str, root: Path, prepared: list[str]) -> str:

@@ -31,6 +31,11 @@ SPEC = DatasetSpec(
     splits=("shapes13",),
     objects=13 * 150,
     store_bytes=150_000_000,
+    made_by="this package, on your machine, from a seed",
+    release="nothing: every object is made by the generator",
+    renderer="own rasteriser, 2x2 samples a pixel, ambient light and three lamps",
+    voxelisation="Kato's voxeliser, filled, 32^3: on his grid and on the unit cube's cells",
+    faults=("Shapes of a generator are simpler and more alike than ShapeNet's.",),
     notes=(
         "Object frame: ShapeNetCore v1 (right-handed, y up, front to +x), longest box side 1.\n"
         "A test bed, not a benchmark of its own: its numbers never stand in a table beside "

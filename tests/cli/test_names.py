@@ -16,7 +16,8 @@ def test_a_store_id_stands_for_its_set_and_size(tmp_path: Path) -> None:
     assert resolve("shapes13-demo") == ("shapes13", "demo")
     root = ["--root", str(tmp_path)]
     shown = CliRunner().invoke(cli, ["list", "shapes13-demo", *root])
-    assert (shown.exit_code, shown.stdout.splitlines()[1]) == (0, "name: shapes13")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("shapes13: ")
     dry = CliRunner().invoke(cli, ["prepare", "shapes13-demo", "--dry-run", *root])
     assert (dry.exit_code, "shapes13-demo" in dry.stderr) == (0, True)
     wrong = CliRunner().invoke(cli, ["prepare", "shapes13-demo", "--size", "full", *root])

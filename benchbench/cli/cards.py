@@ -1,0 +1,170 @@
+"""`bench list NAME` for a data set: all that is known of it, for people. Reads no HDF5."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from benchbench.datasets.spec import Archive, DatasetSpec, size_text
+
+_WIDTH, _INDENT = 100, 14
+_WHOLE = ("size", "prepare")  # paths and commands are copied
+SPLITS = ("train", "val", "test")
+UNKNOWN = "unknown"
+
+
+def card(
+    spec: DatasetSpec, state: str, prepared: Sequence[dict[str, Any]], root: Path, command: str
+) -> str:
+    """The card of a data set.
+
+    Args:
+        spec: What it is.
+        state: Of what is prepared, in a word.
+        prepared: Sidecars of its prepared files (`registry.sidecars`).
+        root: Folder of the data sets.
+        command: What prepares it.
+    """
+    prepared = [_sound(note) for note in prepared]
+    whole = UNKNOWN if spec.objects is None else f"{spec.objects:,}"
+    rows = [
+        ("made by", spec.made_by or UNKNOWN),
+        ("made from", spec.release or UNKNOWN),
+        ("licence", f"{spec.licence.name}, {spec.licence.url}"),
+        ("", spec.licence.text),
+        *_listed("cite", spec.licence.cite or ("nobody",)),
+        ("renderer", spec.renderer or UNKNOWN),
+        ("voxelisation", spec.voxelisation or UNKNOWN),
+        ("truth", spec.truth),
+        ("objects", f"{whole} in {spec.classes} classes"),
+        *_listed("pictures", _pictures(spec, prepared)),
+        *_listed("voxels", _voxels(prepared)),
+        ("splits", _splits(spec, prepared)),
+        *_listed("faults", spec.faults or ("none known",), "- "),
+        ("notes", spec.notes or "none"),
+        *_listed("archives", [_archive(one) for one in spec.archives] or ["nothing is fetched"]),
+        ("size", "\n".join(_sizes(spec, prepared, root))),
+        ("state", state),
+        ("prepare", _command(spec, command)),
+    ]
+    return "\n".join([f"{spec.id}: {spec.title}", "", *(_line(*row) for row in rows)])
+
+
+def _sound(note: dict[str, Any]) -> dict[str, Any]:
+    """A sidecar; of one that was damaged or edited only the id is believed."""
+    try:
+        _pictures_of([note])
+        _voxels_of([note])
+        for parts in note.get("splits", {}).values():
+            _ = [(f"{parts[p]['count']:,}", parts[p]["sha256"][:12]) for p in SPLITS]
+        _ = f"{note.get('objects', 0):,}"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {"id": note["id"]}
+    return note
+
+
+def _listed(label: str, lines: Sequence[str], mark: str = "") -> list[tuple[str, str]]:
+    return [("" if n else label, mark + line) for n, line in enumerate(lines)]
+
+
+def _line(label: str, text: str) -> str:
+    """A label and its text, wrapped; lines of a table stay whole."""
+    wrapped = []
+    for line in text.split("\n"):
+        more = "  " if line.startswith("- ") else ""
+        whole = label in _WHOLE or "  " in line.strip()
+        wrapped += [line] if whole else textwrap.wrap(
+            line, _WIDTH - _INDENT, subsequent_indent=more, break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]  # fmt: skip
+    first, *others = wrapped
+    space = " " * _INDENT
+    return "\n".join([f"{label:{_INDENT}}{first}".rstrip(), *(space + line for line in others)])
+
+
+def _pictures(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> list[str]:
+    """Each rendering with the size that the prepared file states."""
+    found = _pictures_of(prepared)
+    names = dict.fromkeys([*spec.renderings, *found])
+    return [found.get(n, f"'{n}' size unknown (not prepared)") for n in names] or ["none"]
+
+
+def _pictures_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
+    return {
+        one["name"]: f"'{one['name']}' {one['width']}x{one['height']} {one['mode']}"
+        + (f": {one['title']}" if one.get("title") else "")
+        for note in prepared
+        for one in note.get("renderings", ())
+    }
+
+
+def _voxels(prepared: Sequence[dict[str, Any]]) -> list[str]:
+    return list(_voxels_of(prepared).values()) or ["size unknown (not prepared)"]
+
+
+def _voxels_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
+    return {
+        one["name"]: f"'{one['name']}' {one['resolution']}^3"
+        + (f": {one['title']}" if one.get("title") else "")
+        for note in prepared
+        for one in note.get("voxel_kinds", ())
+    }
+
+
+def _splits(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> str:
+    """Counts and hashes from the sidecars."""
+    body: list[list[str]] = []
+    seen = set()
+    for note in prepared:
+        for name, parts in note.get("splits", {}).items():
+            seen.add(name)
+            default = " (default)" if name == note.get("default_split") else ""
+            for part in SPLITS:
+                entry = parts[part]
+                label = f"{name}{default}" if part == "train" else ""
+                body.append(
+                    [label, part, f"{entry['count']:,}", entry["sha256"][:12], str(note["id"])]
+                )
+    body += [[name, "not prepared", "", "", ""] for name in spec.splits if name not in seen]
+    if not body:
+        return "none"
+    head = ["name", "part", "objects", "sha256", "in"]
+    return tabulate(body, headers=head, tablefmt="plain", disable_numparse=True)
+
+
+def _archive(archive: Archive) -> str:
+    size = archive.bytes or archive.about_bytes
+    about = "size unknown"
+    if size:
+        about = ("" if archive.bytes else "about ") + size_text(size)
+    check = f"sha256 {archive.sha256}" if archive.sha256 else "sha256 unknown"
+    if archive.md5 and not archive.sha256:
+        check = f"md5 {archive.md5}"
+    where = [f"from {url}" for url in archive.mirrors] or ["fetched by hand"]
+    hand = [f"by hand: {archive.by_hand}"] if archive.by_hand else []
+    return "\n".join([f"{archive.name}, {about}", check, *where, *hand])
+
+
+def _sizes(spec: DatasetSpec, prepared: Sequence[dict[str, Any]], root: Path) -> list[str]:
+    lines = [f"{_stored(root, note)}: {root / note['id']}.h5" for note in prepared]
+    if not lines:
+        about = f"about {size_text(spec.store_bytes)}" if spec.store_bytes else UNKNOWN
+        lines = [f"{about} when prepared"]
+    return lines
+
+
+def _command(spec: DatasetSpec, command: str) -> str:
+    """What is typed; files that no program may fetch are named with --from."""
+    if spec.sizes:
+        return f"{command}  (--size {' or '.join(spec.sizes)})"
+    fetched = bool(spec.archives) and all(archive.mirrors for archive in spec.archives)
+    return command if fetched else f"{command} --from DIR"
+
+
+def _stored(root: Path, note: dict[str, Any]) -> str:
+    held = f"{note['objects']:,} objects" if "objects" in note else "objects unknown"
+    return f"{size_text((root / (note['id'] + '.h5')).stat().st_size)}, {held}"

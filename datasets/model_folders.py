@@ -52,6 +52,8 @@ class Tree:
         inner: A folder inside each model's whose name is left out of the files' paths, or "".
         want: Function of a file's path within the model; False spares reading it.
         most_files: An honest model folder has fewer.
+        inside: Function of a file's path: True for an archive in the folder or archive, whose
+            members count as if it were unpacked where it lies.
     """
 
     what: str
@@ -60,6 +62,7 @@ class Tree:
     inner: str = ""
     want: Callable[[str], bool] = lambda _: True
     most_files: int = 64
+    inside: Callable[[str], bool] | None = None
 
 
 def models(path: Path, tree: Tree, skip: Skip) -> Iterator[Model]:
@@ -98,6 +101,10 @@ def _from_folder(path: Path, tree: Tree, skip: Skip) -> Iterator[Model]:
                     raise InputError(f"'{folder}' holds too many files for one model")
                 files[inside] = read_file(file)
             yield Model(synset, name, files)
+    if tree.inside is not None:
+        for file in sorted(path.iterdir()):
+            if file.is_file() and tree.inside(f"{tree.what}/{file.name}"):
+                yield from _from_archive(file, tree, skip)
 
 
 def _folders(path: Path) -> list[str]:
@@ -116,7 +123,7 @@ def _from_archive(path: Path, tree: Tree, skip: Skip) -> Iterator[Model]:
             return False
         return place[2] is not None and tree.want(place[2])
 
-    for member in read_archive(path, want=want):
+    for member in read_archive(path, want=want, inside=tree.inside):
         place = _place(member.name, tree)
         if place is None or place[:2] in handed:
             continue
@@ -148,8 +155,8 @@ def _from_archive(path: Path, tree: Tree, skip: Skip) -> Iterator[Model]:
 def _place(name: str, tree: Tree) -> tuple[str, str, str | None] | None:
     """Synset, model and path within the model of a member, or None if it is none of ours."""
     parts = name.split("/")
-    if tree.what in parts:
-        parts = parts[parts.index(tree.what) + 1 :]
+    if tree.what in parts:  # the last one: an archive inside may name the folder again
+        parts = parts[len(parts) - parts[::-1].index(tree.what) :]
     if not 2 <= len(parts) <= _DEEPEST:
         return None
     inside = _inside("/".join(parts[2:]), tree)

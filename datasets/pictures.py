@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ MAX_SIDE = 4096
 _JPEG_SIDE, _JPEG_PIXELS = 16384, 1 << 25  # photographs: 33 megapixels, 100 MB decoded
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = ("RGBA", "RGB", "P", "L", "LA", "1")
+_GREY_MODES = ("L", "I;16", "I;16B", "I")  # of 16 bits, by the version of Pillow
 
 
 def decode_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> Array:
@@ -40,6 +42,45 @@ def decode_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> A
     Raises:
         InputError: Not a PNG, cut off, damaged, of the wrong or an absurd size, or 16 bits deep.
     """
+    # a fresh array: Pillow's own buffer is read-only
+    return _decode(
+        data, name, size, _MODES, "8 bits", lambda p: np.array(p.convert("RGBA"), np.uint8)
+    )
+
+
+def decode_grey_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> Array:
+    """Decode a grey PNG file, a map of numbers, as `decode_png` does a picture.
+
+    Returns:
+        (H, W) uint8 or uint16, as deep as the file is.
+
+    Raises:
+        InputError: As `decode_png`; or it has colours or alpha.
+
+    Example:
+        >>> counts = np.array([[0, 65535], [258, 7]], np.uint16)
+        >>> decode_grey_png(encode_png(counts), "x").tolist()
+        [[0, 65535], [258, 7]]
+    """
+    kinds = "one channel of 8 or 16 bits"
+    return _decode(
+        data,
+        name,
+        size,
+        _GREY_MODES,
+        kinds,
+        lambda p: np.array(p, np.uint8 if p.mode == "L" else np.uint16),
+    )
+
+
+def _decode(
+    data: bytes,
+    name: str,
+    size: tuple[int, int] | None,
+    modes: tuple[str, ...],
+    wanted: str,
+    pixels: Callable[[Image.Image], Array],
+) -> Array:
     height, width = _check_chunks(data, name)
     if size is not None and (height, width) != size:
         raise InputError(f"'{name}' is {width}x{height} pixels, {size[1]}x{size[0]} belong")
@@ -49,11 +90,10 @@ def decode_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> A
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-                if picture.mode not in _MODES:
-                    raise InputError(f"'{name}' has pixels of kind {picture.mode}, not 8 bits")
+                if picture.mode not in modes:
+                    raise InputError(f"'{name}' has pixels of kind {picture.mode}, not {wanted}")
                 picture.load()
-                # a fresh array: Pillow's own buffer is read-only
-                return np.array(picture.convert("RGBA"), np.uint8)
+                return pixels(picture)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error) as error:
         raise InputError(f"'{name}' is a damaged PNG file ({error})") from error
     except Image.DecompressionBombError as error:

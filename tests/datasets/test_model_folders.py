@@ -140,3 +140,35 @@ def test_fingerprint_of_pictures(tmp_path: Path) -> None:
     assert after.content == before.content and after.moment != before.moment
     picture.write_bytes(b"123")
     assert fingerprint(tmp_path).content != before.content
+
+
+def test_archives_inside_count_as_unpacked(tmp_path: Path) -> None:
+    """A folder, a folder of archives and an archive of archives hold the same models."""
+    entries = [("./s/a/1", b"a1"), ("s/a/2", b"a2"), ("s/b/1", b"b1"), ("s/b/2", b"b2")]
+    inner = tgz(tmp_path / "s.tgz", entries).read_bytes()
+    again = tgz(tmp_path / "s.tgz", [(f"{VOXELS}/{n}", d) for n, d in entries]).read_bytes()
+    plain = tmp_path / "plain" / VOXELS
+    for name, data in entries:
+        (plain / name).parent.mkdir(parents=True, exist_ok=True)
+        (plain / name).write_bytes(data or b"")
+    packed = tmp_path / "packed" / VOXELS
+    packed.mkdir(parents=True)
+    (packed / "s.tgz").write_bytes(inner)
+    (packed / "note.txt").write_bytes(b"not ours")
+    outer = tgz(tmp_path / "a.tgz", [(f"top/{VOXELS}/s.tgz", inner), ("top/x/s.tgz", b"no")])
+    named = tgz(tmp_path / "b.tgz", [(f"top/{VOXELS}/s.tgz", again)])
+    tree = Tree(
+        VOXELS,
+        lambda files: len(files) == 2,
+        "bench prepare x",
+        inside=lambda name: name.endswith(".tgz") and VOXELS in name.split("/"),
+    )
+    found = [list(models(path, tree, lambda *_: False)) for path in (plain, packed)]
+    for path in (outer, named):
+        of_ours = models(path, tree, lambda synset, _: synset != "s")
+        found.append([m for m in of_ours if m.synset == "s"])
+    assert found[0] == [
+        Model("s", "a", {"1": b"a1", "2": b"a2"}),
+        Model("s", "b", {"1": b"b1", "2": b"b2"}),
+    ]
+    assert found[1:] == found[:1] * 3

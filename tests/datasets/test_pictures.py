@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchbench.core.errors import InputError
-from benchbench.datasets.pictures import decode_jpeg, decode_png
+from benchbench.datasets.pictures import decode_grey_png, decode_jpeg, decode_png
 
 
 def encoded(image: np.ndarray, mode: str) -> bytes:
@@ -53,6 +53,35 @@ def test_absurd_size_is_refused_before_decoding() -> None:
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     with pytest.raises(InputError, match="claims 60000x60000"):
         decode_png(bomb, "bomb.png")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_maps_keep_their_depth(dtype: type) -> None:
+    top = np.iinfo(dtype).max
+    counts = np.random.default_rng(1).integers(0, top + 1, (9, 7)).astype(dtype)
+    counts[0, :2] = 0, top
+    stream = io.BytesIO()
+    Image.fromarray(counts).save(stream, "PNG")
+    found = decode_grey_png(stream.getvalue(), "d.png", (9, 7))
+    assert found.dtype == dtype and np.array_equal(found, counts)
+    # the same numbers, packed by hand: rows of big-endian counts behind a filter byte
+    bits = counts.dtype.itemsize * 8
+    header = struct.pack(">IIBBBBB", 7, 9, bits, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(counts.dtype.newbyteorder(">")).tobytes() for row in counts)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+    png += chunk(b"IEND", b"")
+    assert np.array_equal(decode_grey_png(png, "d.png"), counts)
+
+
+def test_maps_with_colours_are_refused(picture: np.ndarray) -> None:
+    for channels, mode in ((4, "RGBA"), (3, "RGB"), (2, "LA")):
+        part = picture[..., :channels].copy()
+        with pytest.raises(InputError, match=f"kind {mode}, not one channel"):
+            decode_grey_png(encoded(part, mode), "d.png")
+    with pytest.raises(InputError, match="8x8 belong"):
+        decode_grey_png(encoded(picture[..., 0].copy(), "L"), "d.png", (8, 8))
+    with pytest.raises(InputError, match="damaged"):
+        decode_grey_png(encoded(picture[..., 0].copy(), "L")[:-30] + bytes(30), "d.png")
 
 
 def test_sixteen_bits_are_refused() -> None:

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from benchbench.core.errors import ShapeError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.types import Mesh, Points
+from benchbench.datasets.winding import winding_numbers
 
 Array = npt.NDArray[Any]
 
 # Query points lie at odd multiples of this, vertices at even ones: no query point shares a
 # coordinate with a vertex, so the crossing test below never meets an undecidable case.
 QUERY_STEP = 2.0**-17
-_BLOCK = 1 << 21  # point-face pairs at a time
 
 
 def surface_points(mesh: Mesh, count: int, seed: int, object_id: str) -> Points:
@@ -111,35 +111,5 @@ def inside(points: Array, mesh: Mesh) -> Array:
 
 
 def _inside(grid: Array, mesh: Mesh) -> Array:
-    """Winding number by signed crossings of the ray towards +y, in whole numbers."""
     corners = np.rint(mesh.vertices[mesh.faces].astype(np.float64) / QUERY_STEP).astype(np.int64)
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    out = np.empty(len(grid), bool)
-    block = max(1, _BLOCK // max(1, len(corners)))
-    for start in range(0, len(grid), block):
-        p = grid[start : start + block, None]
-        # Edge functions in the (z, x) plane; a ray passes through a face where all agree in sign.
-        ab, bc, ca = _edge(a, b, p), _edge(b, c, p), _edge(c, a, p)
-        # Height of the face over the point, times the face's doubled area in the plane.
-        above = [corner[:, 1] - p[..., 1] for corner in (c, a, b)]
-        height = ab * above[0] + bc * above[1] + ca * above[2]
-        if ((ab == 0) | (bc == 0) | (ca == 0)).any():
-            ab, bc, ca = _broken(ab, a, b), _broken(bc, b, c), _broken(ca, c, a)
-        up = (ab > 0) & (bc > 0) & (ca > 0)
-        down = (ab < 0) & (bc < 0) & (ca < 0)
-        winding = (up & (height > 0)).sum(1) - (down & (height < 0)).sum(1)
-        out[start : start + block] = winding > 0
-    return out
-
-
-def _edge(a: Array, b: Array, p: Array) -> Array:
-    return (b[:, 2] - a[:, 2]) * (p[..., 0] - a[:, 0]) - (b[:, 0] - a[:, 0]) * (p[..., 2] - a[:, 2])
-
-
-def _broken(value: Array, a: Array, b: Array) -> Array:
-    """Replaces 0 (the ray meets an edge) by +1 or -1, opposite for its two directions.
-
-    So an edge belongs to exactly one of the two faces that share it.
-    """
-    forward = (b[:, 2] > a[:, 2]) | ((b[:, 2] == a[:, 2]) & (b[:, 0] > a[:, 0]))
-    return np.where(value == 0, np.where(forward, 1, -1), value)
+    return winding_numbers(grid, corners) > 0

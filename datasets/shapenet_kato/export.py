@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from benchbench.datasets.cameras import kato_cameras
 from benchbench.datasets.drawing import draw, lit
 from benchbench.datasets.exporting import Solid
 from benchbench.datasets.inverted_colours import invert_colours
+from benchbench.datasets.npz_writing import NpzWriter
 from benchbench.datasets.shapenet_kato.convert import IMAGES, SIZE, VOXELS, to_file_axes
 from benchbench.datasets.shapes13.voxels import kato_grid
 
@@ -60,12 +60,5 @@ def _write(
     dtype: np.dtype[Any],
     row: tuple[int, ...],
 ) -> None:
-    """What `np.savez_compressed(path, array)` writes, row by row."""
-    header = {"descr": dtype.str, "fortran_order": False, "shape": (len(members), *row)}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        info = zipfile.ZipInfo("arr_0.npy")  # dated 1980, so that equal objects give equal bytes
-        info.compress_type = zipfile.ZIP_DEFLATED
-        with archive.open(info, "w", force_zip64=True) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for solid in members:
-                file.write(np.ascontiguousarray(make(solid), dtype).tobytes())
+    with NpzWriter(path, compress=True) as file:
+        file.add_rows("arr_0", dtype, (len(members), *row), map(make, members))

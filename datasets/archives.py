@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from benchbench.core.errors import InputError
 from benchbench.datasets.npy_header import read_npy_header
+from benchbench.datasets.zip_streams import entries, open_member
 
 Array = npt.NDArray[Any]
 
@@ -357,29 +358,25 @@ def _check_named(path: object, name: str) -> None:
 def _zip_members(
     path: Path, limits: Limits, large: Callable[[str], bool]
 ) -> Iterator[tuple[str, MemberFile | None]]:
+    # zipfile would hold an object for each member, gigabytes for the largest set's three million
     packed, total = path.stat().st_size, 0
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for number, item in enumerate(archive.infolist(), 1):
-                name = safe_name(item.filename, path)
-                total += item.file_size
-                _check_member(path, name, number, item.file_size, total, limits, large)
-                if total > max(limits.slack_bytes, limits.ratio * packed):
-                    raise InputError(f"'{path}' unpacks to {total} bytes from {packed}; refused")
-                mode = item.external_attr >> 16
-                if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or not stat.S_IFMT(mode)):
-                    raise InputError(f"'{path}' holds {name!r}, a link or special file")
-                if item.flag_bits & 0x1:
-                    raise InputError(f"'{path}': member {name!r} is encrypted")
-                if item.filename.endswith("/"):
-                    yield name, None
-                    continue
-                _check_named(path, name)
-                yield name, MemberFile(partial(archive.open, item), item.file_size, path, name)
-    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError) as error:
-        raise _damaged(path, error) from error
-    except (NotImplementedError, RuntimeError) as error:
-        raise InputError(f"'{path}' cannot be read ({error})") from error
+    with path.open("rb") as file:
+        for number, item in enumerate(entries(file, path), 1):
+            name = safe_name(item.name, path)
+            total += item.size
+            _check_member(path, name, number, item.size, total, limits, large)
+            if total > max(limits.slack_bytes, limits.ratio * packed):
+                raise InputError(f"'{path}' unpacks to {total} bytes from {packed}; refused")
+            kind = stat.S_IFMT(item.mode)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise InputError(f"'{path}' holds {name!r}, a link or special file")
+            if item.is_encrypted:
+                raise InputError(f"'{path}': member {name!r} is encrypted")
+            if item.is_folder:
+                yield name, None
+                continue
+            _check_named(path, name)
+            yield name, MemberFile(partial(open_member, file, item, path), item.size, path, name)
 
 
 def _zip_data(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> bytes:

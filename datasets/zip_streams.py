@@ -54,6 +54,11 @@ class Entry:
         """Whether it is a folder."""
         return self.name.endswith("/")
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether only a password opens it."""
+        return bool(self.flags & 0x1)
+
 
 def entries(file: BinaryIO, label: object) -> Iterator[Entry]:
     """The members of a zip file in the order of its directory; memory holds one.
@@ -209,14 +214,15 @@ class MemberStream(io.RawIOBase):
             if not block and not self._inflate.eof:
                 block = self._file.read(min(_BLOCK, self._packed_left))
                 self._packed_left -= len(block)
-            if self._inflate.eof or not block:
-                raise InputError(f"'{self._label}' is damaged or cut off (it ends early)")
             try:
+                # also with nothing in hand: zlib may still hold output
                 piece = self._inflate.decompress(block, most)
             except zlib.error as error:
                 raise InputError(f"'{self._label}' is damaged or cut off ({error})") from error
             if piece:
                 return piece
+            if self._inflate.eof or not block:
+                raise InputError(f"'{self._label}' is damaged or cut off (it ends early)")
 
     def _check_end(self) -> None:
         if self._sum != self._crc:
@@ -252,7 +258,7 @@ def open_member(file: BinaryIO, entry: Entry, label: object) -> MemberStream:
         InputError: It is encrypted, or its local header is not the directory's.
     """
     name = f"{label}: {entry.name}"
-    if entry.flags & 0x1:
+    if entry.is_encrypted:
         raise InputError(f"'{label}': member {entry.name!r} is encrypted")
     file.seek(entry.offset)
     head = file.read(30)

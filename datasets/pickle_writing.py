@@ -22,7 +22,7 @@ def pickle2(value: Any) -> bytes:
 
     Args:
         value: Dicts, lists, tuples, None, bool, int (32 bits), float, bytes, str and numpy arrays
-            of numbers.
+            of numbers, or of objects which are such values.
 
     Example:
         >>> from benchbench.datasets.pickled import read_pickle
@@ -77,7 +77,7 @@ def _value(value: Any) -> Iterator[bytes]:
 
 def _array(array: Array) -> Iterator[bytes]:
     dtype = array.dtype
-    if dtype.kind not in "biufc":
+    if dtype.kind not in "biufcO":
         raise TypeError(f"an array of {dtype} is not written")
     yield b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
     yield from _value((0,))
@@ -85,10 +85,12 @@ def _array(array: Array) -> Iterator[bytes]:
     yield from _value(1)
     yield from _value(array.shape)
     yield b"cnumpy\ndtype\n"
-    yield from _value((dtype.str[1:].encode(), 0, 1))
+    objects = dtype.kind == "O"
+    yield from _value((b"O8" if objects else dtype.str[1:].encode(), 0, 1))
     yield b"R"
     order = dtype.str[:1].encode()
-    yield from _value((3, order, None, None, None, -1, -1, 0))
+    yield from _value((3, order, None, None, None, -1, -1, 63 if objects else 0))
     yield b"b\x89"
-    yield from _value(np.ascontiguousarray(array).tobytes())
+    content = list(array.flat) if objects else np.ascontiguousarray(array).tobytes()
+    yield from _value(content)
     yield b"tb"

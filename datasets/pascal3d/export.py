@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchbench.core.errors import UsageError
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Cameras
 from benchbench.datasets.drawing import draw, lit
@@ -39,11 +40,20 @@ _SUFFIX = {"pascal": "jpg", "imagenet": "JPEG"}
 
 
 def export(solids: Iterable[Solid], folder: Path) -> None:
-    """Write `PASCAL3D+_release1.1` with all its parts into a folder."""
+    """Write `PASCAL3D+_release1.1` with all its parts into a folder.
+
+    Raises:
+        UsageError: A solid is of another class.
+    """
     root = folder / RELEASE
     cads: dict[str, list[Mesh]] = {}
     lists: dict[str, list[str]] = {}
     for number, solid in enumerate(solids):
+        if solid.synset not in CLASSES:
+            raise UsageError(
+                f"'{solid.id}' is of none of the classes of pascal3d",
+                hint=f"its classes are {', '.join(CLASSES)}",
+            )
         wanted = CLASSES[solid.synset]
         mesh = cad_mesh(solid.mesh)
         index = _cad_index(cads.setdefault(wanted, []), mesh)

@@ -55,6 +55,7 @@ _FORMS = {
     "voc": re.compile(rf"{_VOC}/ImageSets/Main/((?:{_CLASS})_)?(?P<part>train|val)\.txt"),
     "segmentation": re.compile(rf"{_VOC}/Segmentation(?P<what>Object|Class)/{_IMAGE}\.png"),
 }
+Parts = tuple[bytes | None, bytes | None]
 _FIRST = tuple(kind for kind in _FORMS if kind != "picture")
 
 
@@ -120,19 +121,19 @@ class _Pascal(preparing.Conversion):
 
         def place(name: str) -> tuple[str, str, str] | None:
             match = _FORMS["picture"].fullmatch(name)
-            return match.group("class", "source", "image") if match else None
+            return (match["class"], match["source"], match["image"]) if match else None
 
         def want(name: str) -> bool:
             return place(name) in waiting
 
         for name, data in _files(self.path, want):
-            key = place(name)
-            assert key is not None
-            parts = (None, None)
-            if key[1] == "pascal":
-                parts = tuple(self.segmentations.get((w, key[2])) for w in ("Object", "Class"))
-            for one in waiting.pop(key):
-                cad = self.cads[key[0]][one.cad_index]
+            wanted, source, image = place(name) or ("", "", "")
+            parts: Parts = (None, None)
+            if source == "pascal":
+                held = self.segmentations
+                parts = held.get(("Object", image)), held.get(("Class", image))
+            for one in waiting.pop((wanted, source, image)):
+                cad = self.cads[wanted][one.cad_index]
                 yield preparing.Job(one.id, partial(_make, one, data, cad, parts))
         for group in waiting.values():
             for one in group:
@@ -227,9 +228,7 @@ def _join(conversion: _Pascal, mats: dict[str, bytes], offs: dict[str, dict[int,
     }
 
 
-def _make(
-    instance: Instance, photograph: bytes, cad: Cad, parts: tuple[bytes | None, bytes | None]
-) -> ObjectRecord:
+def _make(instance: Instance, photograph: bytes, cad: Cad, parts: Parts) -> ObjectRecord:
     return convert(instance, photograph, cad, parts)
 
 

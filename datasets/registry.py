@@ -13,7 +13,14 @@ from benchbench.core.paths import data_root
 from benchbench.datasets import consent
 from benchbench.datasets.spec import DatasetSpec, PrepareReport
 
-_MODULES = ("shapes13", "shapenet", "shapenet-kato", "shapenet-dvr", "pascal3d")
+_MODULES = (
+    "shapes13",
+    "shapenet",
+    "shapenet-kato",
+    "shapenet-dvr",
+    "pascal3d",
+    "pascal3d-vpl",
+)
 
 
 def dataset_names() -> tuple[str, ...]:

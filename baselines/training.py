@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from benchbench.baselines.tensor_files import with_metadata
 from benchbench.core.errors import EXIT_TERMINATED, CheckError, InputError, UsageError
 from benchbench.core.files import FileLock, atomic_path, read_json, sha256_file, write_json
 from benchbench.core.progress import Progress
@@ -59,6 +60,7 @@ class Plan:
         validate_every: Steps between validations, also after the last; 0 for never.
         log_every: Steps over which logged numbers are averaged.
         key: Everything that the result depends on; a folder of another key is refused.
+        metadata: Text for the header of every checkpoint: what it was trained on.
     """
 
     steps: int
@@ -66,6 +68,7 @@ class Plan:
     validate_every: int
     log_every: int
     key: dict[str, Any]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_training(
@@ -143,7 +146,7 @@ def _save(
     name = f"checkpoint-{done:09d}.safetensors"
     state = {key: value.detach().cpu().contiguous() for key, value in task.state().items()}
     # Bytes first: the library hides a full disk behind an error of its own.
-    data = save(state)
+    data = with_metadata(save(state), plan.metadata)
     with atomic_path(out / name) as temporary:
         temporary.write_bytes(data)
     entries: list[dict[str, float]] = list(history)

@@ -16,7 +16,8 @@ from benchbench.baselines.inputs import PictureStore, choose_rendering, network_
 from benchbench.baselines.kato.network import Network, check_images
 from benchbench.baselines.kato.spec import SPEC, KatoParameters
 from benchbench.baselines.kato.template import sphere_642
-from benchbench.baselines.kato.weights import read_checkpoint, shipped_checkpoint
+from benchbench.baselines.kato.weights import read_checkpoint, read_training, shipped_checkpoint
+from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
 from benchbench.core.files import sha256_file
 from benchbench.core.types import Mesh
@@ -70,7 +71,7 @@ class KatoBaseline:
         block_size: Pictures in one forward pass.
         checkpoint_hash: sha256 of the checkpoint file.
         caption: Names the weights.
-        trained_on: Data set whose train split made the weights, where that is known.
+        training: The objects that made the weights, where that is known.
         settings: What can change a number, beside the weights.
         threshold: None; the output is a mesh.
     """
@@ -95,7 +96,7 @@ class KatoBaseline:
         self.block_size = self.parameters.block_size
         self.checkpoint_hash = checkpoint_hash
         self.caption = f"kato, weights {name} ({checkpoint_hash[:8]})"
-        self.trained_on: str | None = None
+        self.training: TrainingIds | None = None
         self.settings: dict[str, Any] = asdict(self.parameters)
         self._faces = torch.tensor(sphere_642()[1], device=device)
 
@@ -158,7 +159,7 @@ def load(
     network.load(tensors)
     name = f"shipped with the package, trained on {path.stem}" if checkpoint is None else path.name
     baseline = KatoBaseline(network, name, sha256_file(path), device, parameters)
-    baseline.trained_on = path.stem if checkpoint is None else None
+    baseline.training = read_training(path)
     return baseline
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from benchbench.baselines.kato.optimizer import SkippingAdam
 from benchbench.baselines.kato.pairs import VIEWS, Pairs, split_rows
 from benchbench.baselines.kato.spec import KatoOptions
 from benchbench.baselines.kato.template import sphere_642
-from benchbench.baselines.kato.weights import write_checkpoint
+from benchbench.baselines.kato.weights import TRAINING, write_checkpoint
 from benchbench.baselines.training import Plan, deterministic, run_training
+from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
 from benchbench.core.files import sha256_file, write_json
 from benchbench.cuda_ops.camera import get_points_from_angles
@@ -73,17 +75,24 @@ def train(
         "limit": limit,
     }
     key = {name: list(v) if isinstance(v, tuple) else v for name, v in key.items()}
-    plan = Plan(options.steps, options.save_every, options.validate_every, _LOG_EVERY, key)
+    # Found before the first step: what was read is what is recorded.
+    classes = options.classes.split(",") if options.classes else None
+    training = TrainingIds.of(store, split_rows(store, "train", classes, limit).tolist())
+    metadata = {TRAINING: json.dumps(training.as_dict(), sort_keys=True)}
+    plan = Plan(
+        options.steps, options.save_every, options.validate_every, _LOG_EVERY, key, metadata
+    )
     model = out / "model.safetensors"
 
     def finish(history: list[dict[str, float]]) -> None:
-        write_checkpoint(model, task.network.tensors(), half=options.half)
+        write_checkpoint(model, task.network.tensors(), options.half, metadata)
         record = {
             "schema": 1,
             "architecture": str(widths),
             "parameters": widths.parameters,
             "settings": key,
             "train_split_hash": store.split_hash("train"),
+            TRAINING: training.summary(),
             "history": history,
             "sha256": sha256_file(model),
         }

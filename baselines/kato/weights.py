@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchbench.baselines.kato.architecture import Widths, describe, widths_of
+from benchbench.baselines.tensor_files import with_metadata
+from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import CheckError, InputError, MissingError
-from benchbench.core.files import atomic_path
+from benchbench.core.files import atomic_path, read_json, sha256_file
 from benchbench.datasets.npy_header import read_npy_header
 
 FORMAT = "benchbench-kato-1"
@@ -27,6 +29,8 @@ SHIPPED = "shapes13"
 # Twenty times the published network; a file that asks for more is no checkpoint of this method.
 MAX_BYTES = 2 << 30
 _HINT = "fetch or train the file again; without --checkpoint the shipped weights are used"
+TRAINING = "training"  # where the record of the training objects stands
+_MAX_RECORD = 64 << 20  # bytes of the JSON beside a checkpoint
 _FLOATS = ("float16", "float32", "float64")
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -100,9 +104,49 @@ def write_checkpoint(
         if not np.isfinite(value).all():
             raise CheckError(f"weights {key} are not finite as {np.dtype(kind).name}")
         content[key] = value
-    data = save(content, metadata={"format": FORMAT, **(metadata or {})})
+    data = with_metadata(save(content), {"format": FORMAT, **(metadata or {})})
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def read_training(path: str | Path) -> TrainingIds | None:
+    """Which objects a checkpoint was trained on; None where it does not say.
+
+    It stands in the header of a safetensors file, or in the JSON beside it that names its hash.
+
+    Args:
+        path: A file that `read_checkpoint` reads.
+
+    Raises:
+        InputError: The record is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            return None  # Chainer's layout has no place for it
+    try:
+        with safe_open(str(path), framework="np") as tensors:
+            text = (tensors.metadata() or {}).get(TRAINING)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"checkpoint '{path}' cannot be read: {error}", _HINT) from error
+    if text is not None:
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            content = None
+        return TrainingIds.from_dict(content, f"checkpoint '{path}'")
+    beside = path.with_suffix(".json")
+    if not beside.is_file() or beside.stat().st_size > _MAX_RECORD:
+        return None
+    content = read_json(beside)
+    if not isinstance(content, dict) or content.get("sha256") != sha256_file(path):
+        return None  # of another file
+    record = content.get(TRAINING)
+    if not isinstance(record, dict) or "ids" not in record:
+        return None
+    return TrainingIds.from_dict(record, f"'{beside}'")
 
 
 def _read_safetensors(path: Path) -> Tensors:

@@ -12,11 +12,12 @@ import numpy as np
 from benchbench.baselines.gt.spec import SPEC, TruthParameters
 from benchbench.core.errors import UsageError
 from benchbench.core.names import require
-from benchbench.core.types import Mesh, Voxels
+from benchbench.core.types import Mesh, Points, Voxels
+from benchbench.datasets.clouds import surface_points
 
 
 class TruthBaseline:
-    """The true mesh of every object, or its true voxels where the set has no mesh.
+    """The true mesh of every object, or its true voxels where the set has no mesh, or its points.
 
     Args:
         parameters: Which voxels.
@@ -41,11 +42,13 @@ class TruthBaseline:
         self.settings: dict[str, Any] = asdict(self.parameters)
         self.caption = "gt: the truth itself, handed in as a prediction"
 
-    def predict_items(self, store: Any, items: Sequence[tuple[int, int]]) -> list[Mesh | Voxels]:
+    def predict_items(
+        self, store: Any, items: Sequence[tuple[int, int]]
+    ) -> list[Mesh | Voxels | Points]:
         """The truth of each object; the view plays no part."""
         return [self._one(store, index) for index, _ in items]
 
-    def _one(self, store: Any, index: int) -> Mesh | Voxels:
+    def _one(self, store: Any, index: int) -> Mesh | Voxels | Points:
         kind = self.parameters.kind
         if kind is not None:
             require(kind, store.voxel_kinds, "voxel kind")
@@ -54,7 +57,10 @@ class TruthBaseline:
             if mesh is not None:
                 return mesh
             if not store.voxel_kinds:
-                raise UsageError(f"data set '{store.id}' holds neither meshes nor voxels")
+                points = surface_points(store, index)
+                if points is None:
+                    raise UsageError(f"data set '{store.id}' holds neither meshes, voxels nor points")
+                return Points(points)
             kind = "binvox" if "binvox" in store.voxel_kinds else store.voxel_kinds[0]
         return Voxels(store.voxels(index, kind).astype(np.float32), store.grid_to_object(kind))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchbench.core.errors import MissingError, UsageError
 from benchbench.core.files import sha256_text
+from benchbench.datasets.clouds import has_points
 from benchbench.datasets.registry import objects_published
 from benchbench.datasets.store import Store, open_dataset
 from benchbench.evaluation.folder import RUNS, Rank, RunFolder
@@ -337,13 +338,13 @@ def _part_of(store: Store) -> int | None:
 
 
 def _choose_protocols(request: Request, spec: Any, store: Store, uses_views: bool) -> list[str]:
-    meshes, kinds = has_mesh(store), store.voxel_kinds
+    meshes, kinds, points = has_mesh(store), store.voxel_kinds, has_points(store)
     if request.protocols is None:
-        names = default_protocols(meshes, kinds, getattr(spec, "protocols", ()))
+        names = default_protocols(meshes, kinds, getattr(spec, "protocols", ()), points)
         return [n for n in names if request.views == _ALL or get_protocol(n).views != "all"]
     for name in request.protocols:
         protocol = get_protocol(name)
-        if lack := unmet(protocol, meshes, kinds):
+        if lack := unmet(protocol, meshes, kinds, points):
             raise UsageError(
                 f"{name} needs {lack}, which data set '{store.id}' does not hold",
                 hint="leave --protocol out for those that fit",

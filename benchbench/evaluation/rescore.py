@@ -12,6 +12,7 @@ from typing import Any
 from benchbench.core.errors import CheckError, InputError, UsageError
 from benchbench.core.files import read_json
 from benchbench.core.progress import Progress
+from benchbench.datasets.clouds import has_points
 from benchbench.datasets.store import Store, open_dataset
 from benchbench.evaluation.folder import RUNS, Rank, RunFolder
 from benchbench.evaluation.outside import Outside, open_outside, read_item, select
@@ -30,10 +31,10 @@ _IDENTITY = {"dataset": ("identity", "split_hash"), "selection": ("items",)}  # 
 def choose_protocols(store: Store, named: Sequence[str], also: Sequence[str] = ()) -> list[str]:
     """The named protocols, or the default ones; each must fit the data set."""
     names = list(dict.fromkeys(named)) or default_protocols(
-        has_mesh(store), store.voxel_kinds, also
+        has_mesh(store), store.voxel_kinds, also, has_points(store)
     )
     for name in names:
-        if lack := unmet(get_protocol(name), has_mesh(store), store.voxel_kinds):
+        if lack := unmet(get_protocol(name), has_mesh(store), store.voxel_kinds, has_points(store)):
             raise UsageError(f"{name} needs {lack}, which data set '{store.id}' does not hold")
     return names
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from benchbench.core.types import Voxels
+from benchbench.datasets.clouds import surface_points
 from benchbench.datasets.store import Store
 from benchbench.protocols.truth import Truth
 
@@ -37,7 +38,9 @@ class TruthSource:
             )
             for kind in store.voxel_kinds
         }
-        truth = Truth(store.mesh(index), voxels, store.object_ids[index])
+        truth = Truth(
+            store.mesh(index), voxels, store.object_ids[index], surface_points(store, index)
+        )
         self._kept[index] = truth
         while len(self._kept) > _KEEP:
             self._kept.popitem(last=False)

@@ -89,13 +89,16 @@ def load_scorer(spec: ProtocolSpec) -> Callable[..., dict[str, float]]:
     return scorer
 
 
-def unmet(spec: ProtocolSpec, has_mesh: bool, voxel_kinds: Iterable[str]) -> str | None:
+def unmet(
+    spec: ProtocolSpec, has_mesh: bool, voxel_kinds: Iterable[str], has_points: bool = False
+) -> str | None:
     """What a data set lacks for a protocol, in words, or None when nothing is lacking.
 
     Args:
         spec: The protocol.
         has_mesh: The set holds meshes.
         voxel_kinds: Names of the grids it holds.
+        has_points: It holds clouds of points.
 
     Example:
         >>> unmet(get_protocol("kato-iou-v1"), True, ["binvox"])
@@ -105,6 +108,8 @@ def unmet(spec: ProtocolSpec, has_mesh: bool, voxel_kinds: Iterable[str]) -> str
     need = spec.truth
     if need == "mesh":
         return None if has_mesh else "meshes"
+    if need == "mesh|points":
+        return None if has_mesh or has_points else "meshes or clouds of points"
     if need == "voxels":
         return None if kinds else "voxel grids"
     if need == "mesh|voxels":
@@ -114,12 +119,13 @@ def unmet(spec: ProtocolSpec, has_mesh: bool, voxel_kinds: Iterable[str]) -> str
 
 
 def default_protocols(
-    has_mesh: bool, voxel_kinds: Iterable[str], also: Iterable[str] = ()
+    has_mesh: bool, voxel_kinds: Iterable[str], also: Iterable[str] = (), has_points: bool = False
 ) -> list[str]:
     """The protocols of a run when none is named.
 
     The house's IoU and surface protocols (the latter to the surface of the voxels where the set
-    holds no meshes), then those of `also` (the baseline's own) which the set can serve.
+    holds no meshes), then those of `also` (the baseline's own) which the set can serve. A set that
+    holds nothing but points can only be scored by a protocol for points.
 
     Example:
         >>> default_protocols(False, ["binvox"], ["kato-iou-v1"])
@@ -127,8 +133,12 @@ def default_protocols(
     """
     kinds = list(voxel_kinds)
     wanted = ["bench-iou-v1", "bench-surface-v1" if has_mesh else "voxel-surface-v1", *also]
+    if has_points and not has_mesh and not kinds:
+        wanted = ["dibr-chamfer-v1", *also]
     chosen = dict.fromkeys(wanted)
-    return [name for name in chosen if unmet(get_protocol(name), has_mesh, kinds) is None]
+    return [
+        name for name in chosen if unmet(get_protocol(name), has_mesh, kinds, has_points) is None
+    ]
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -61,7 +61,8 @@ class ProtocolSpec:
         failures: Field 12, what a failed prediction gets.
         scorer: "module:function" of the arithmetic.
         metrics: The numbers; the first is the primary one.
-        truth: What a data set must hold: "mesh", "voxels", "mesh|voxels", "voxels:<kind>".
+        truth: What a data set must hold: "mesh", "voxels", "mesh|voxels", "mesh|points",
+            "voxels:<kind>".
         accepts: Kinds of prediction, each with the named conversion ("" means none is needed).
         views: "all" (every view must have been predicted), "first" (only the first view counts) or
             "any" (the run's own choice, which the caption names).

@@ -145,7 +145,7 @@ DIBR_CHAMFER = ProtocolSpec(
             )
         ),
     ),
-    truth="mesh",
+    truth="mesh|points",
     accepts={"mesh": "", "points": "the first 2,500 of a keyed permutation"},
     views="first",
     edge_cases=(

@@ -80,6 +80,15 @@ def test_unmet() -> None:
     assert unmet(get_protocol("voxel-surface-v1"), True, []) == "voxel grids"
 
 
+def test_points_are_a_truth_of_their_own() -> None:
+    assert unmet(get_protocol("dibr-chamfer-v1"), False, ["kato"]) == "meshes or clouds of points"
+    assert unmet(get_protocol("dibr-chamfer-v1"), False, [], True) is None
+    assert unmet(get_protocol("bench-surface-v1"), False, [], True) == "meshes"
+    assert default_protocols(False, [], ["kato-iou-v1"], True) == ["dibr-chamfer-v1"]
+    assert default_protocols(False, ["kato"], [], True) == ["bench-iou-v1", "voxel-surface-v1"]
+    assert default_protocols(False, []) == []
+
+
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from benchbench.protocols.registry import protocols, resolve_metric;"

@@ -27,7 +27,7 @@ def test_voxels_where_wanted_or_where_there_is_no_mesh(little_store: Any) -> Non
     np.testing.assert_array_equal(found.occupancy > 0.5, little_store.voxels(2, "binvox"))
 
     class Bare:
-        id, voxel_kinds = "bare", ("first", "binvox")
+        id, voxel_kinds, array_kinds = "bare", ("first", "binvox"), ()
 
         def mesh(self, index: int) -> None:
             return None

@@ -105,12 +105,12 @@ class TrainingIds:
         try:
             if content["schema"] != _SCHEMA:
                 raise ValueError(f"schema {content['schema']}")
-            texts = [content[key] for key in ("dataset", "identity", "split", "sha256", "ids")]
-            if not all(isinstance(text, str) for text in texts):
+            texts = {key: content[key] for key in ("dataset", "identity", "split", "sha256")}
+            packed = content["ids"]
+            if not all(isinstance(text, str) for text in (*texts.values(), packed)):
                 raise TypeError("texts belong there")
             if not isinstance(content["named"], bool):
                 raise TypeError("'named' is true or false")
-            packed = texts.pop()
             if len(packed) > MOST * BYTES * 4 // 3 + 4:
                 raise ValueError("too many ids")
             raw = base64.b64decode(packed, validate=True)
@@ -122,7 +122,7 @@ class TrainingIds:
                 f"{where} has a damaged record of its training objects ({error})",
                 hint="train it again, or fetch the file again",
             ) from error
-        return cls(*texts, content["named"], digests)
+        return cls(**texts, named=content["named"], digests=digests)
 
 
 def has_names(store: Store) -> bool:

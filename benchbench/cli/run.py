@@ -95,6 +95,11 @@ Examples:
     help="Score what was predicted.",
 )
 @click.option(
+    "--allow-seen/--no-allow-seen",
+    default=False,
+    help="Score objects that the weights were trained on; the result and its tables say so.",
+)
+@click.option(
     "--overwrite/--no-overwrite",
     default=False,
     help="Start anew.",
@@ -122,6 +127,7 @@ def run(
     device: str,
     overrides: tuple[str, ...],
     with_scores: bool,
+    allow_seen: bool,
     overwrite: bool,
     dry_run: bool,
 ) -> None:
@@ -148,6 +154,7 @@ def run(
     from benchbench.evaluation.plan import Request, plan_run
     from benchbench.evaluation.result import failures
     from benchbench.evaluation.run import execute
+    from benchbench.evaluation.seen import refuse_seen
 
     rank = Rank.from_environment()
     quiet = common.quiet or rank.index > 0
@@ -169,8 +176,11 @@ def run(
         sources=sources,
         quiet=quiet,
         may_prepare=not dry_run,
+        allow_seen=allow_seen,
     )
     plan = plan_run(request, rank)
+    if with_scores:
+        refuse_seen(plan.config, allow_seen)  # before anything is shown
     if dry_run:
         _show_plan(common, plan, with_scores)
         return

@@ -68,6 +68,11 @@ Examples:
     "--selftest/--no-selftest", default=False, help="Score shapes whose numbers are known by hand."
 )
 @click.option(
+    "--allow-seen/--no-allow-seen",
+    default=False,
+    help="Score objects that the weights were trained on; the result and its tables say so.",
+)
+@click.option(
     "--overwrite/--no-overwrite",
     default=False,
     help="Score again what is scored.",
@@ -87,6 +92,7 @@ def score(
     out: Path | None,
     expect: Path | None,
     selftest: bool,
+    allow_seen: bool,
     overwrite: bool,
 ) -> None:
     """Score predictions of any method under any protocol; check a result file."""
@@ -129,8 +135,9 @@ def score(
                 hint=f"bench score '{predictions}'",
             )
         result = score_run(
-            folder, common.root, protocols, rank=rank, overwrite=overwrite, quiet=quiet
-        )
+            folder, common.root, protocols, rank=rank, overwrite=overwrite, quiet=quiet,
+            allow_seen=allow_seen,
+        )  # fmt: skip
         path = folder.path
     else:
         if dataset is None or split is None:

@@ -13,6 +13,7 @@ from benchbench.datasets.clouds import has_points
 from benchbench.datasets.registry import objects_published
 from benchbench.datasets.store import Store, open_dataset
 from benchbench.evaluation.folder import RUNS, Rank, RunFolder
+from benchbench.evaluation.seen import tell_unknown, training_record
 from benchbench.evaluation.truth import has_mesh
 from benchbench.protocols.registry import default_protocols, get_protocol, unmet
 
@@ -44,6 +45,7 @@ class Request:
         sources: Where the value of an option came from ("commandline", "environment", ...).
         quiet: No talk on stderr.
         may_prepare: With nothing prepared, make the demo set; otherwise that is an error.
+        allow_seen: Score objects that made the weights; the result says so.
     """
 
     baseline: str
@@ -62,6 +64,7 @@ class Request:
     sources: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
     may_prepare: bool = True
+    allow_seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Plan:
         config: What config.json holds.
         folder: Where it goes.
         device: "cpu" or "cuda:0".
+        allow_seen: Objects that made the weights may be scored.
     """
 
     store: Store
@@ -89,6 +93,7 @@ class Plan:
     config: dict[str, Any]
     folder: RunFolder
     device: str
+    allow_seen: bool = False
 
 
 def choose_device(device: str, rank: Rank) -> str:
@@ -237,7 +242,7 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
         baseline={
             "id": spec.id,
             "title": spec.title,
-            "caption": baseline.caption + _seen_in_training(baseline, store, part),
+            "caption": baseline.caption + _averaged(baseline, store, part),
             "takes": spec.takes,
             "checkpoint": baseline.checkpoint_hash,
             "settings": dict(baseline.settings),
@@ -249,10 +254,16 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
         seed=request.seed,
         block=block,
     )
+    config["training"] = training_record(baseline, store, rows)
+    if rank.index == 0 and not request.quiet:
+        tell_unknown(config["training"])
     config["settings"] = _settings(request, store, dataset_source, rendering, device, protocols)
     out = request.out or Path(RUNS)
     folder = out / f"{store.id}-{part}" / f"{spec.id}-{config['hash'][:8]}"
-    return Plan(store, baseline, items, block, shards, protocols, config, RunFolder(folder), device)
+    return Plan(
+        store, baseline, items, block, shards, protocols, config, RunFolder(folder), device,
+        request.allow_seen,
+    )  # fmt: skip
 
 
 def run_config(
@@ -323,8 +334,8 @@ def run_config(
     }
 
 
-def _seen_in_training(baseline: Any, store: Store, part: str) -> str:
-    """Words for the caption where some of the scored objects made the weights."""
+def _averaged(baseline: Any, store: Store, part: str) -> str:
+    """Words for the caption where a method without weights was fitted to what is scored."""
     trained_on = getattr(baseline, "trained_on", None)
     if trained_on and store.id.startswith(trained_on) and part in ("train", "all"):
         return f"; trained on objects of this split ({part})"
@@ -394,6 +405,7 @@ def _settings(
         "views": {"value": request.views, "source": source("views", "default")},
         "seed": {"value": request.seed, "source": source("seed", "default")},
         "device": {"value": device, "source": source("device", "default")},
+        "allow_seen": {"value": request.allow_seen, "source": source("allow_seen", "default")},
         "classes": {
             "value": list(request.classes) if request.classes else None,
             "source": source("classes", "default"),

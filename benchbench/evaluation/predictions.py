@@ -388,7 +388,7 @@ def _refuse_tricks(file: h5py.File) -> None:
                     raise ValueError("groups too deep")
                 stack.append((entry, depth + 1))
                 continue
-            if entry.is_virtual or entry.external:
+            if not isinstance(entry, h5py.Dataset) or entry.is_virtual or entry.external:
                 raise ValueError(f"'{name}' keeps its data elsewhere")
             if entry.dtype.kind not in "iufSb" or entry.dtype.hasobject:
                 raise ValueError(f"'{name}' holds {entry.dtype}")

@@ -20,6 +20,7 @@ from benchbench.evaluation.plan import cut_shards, run_config
 from benchbench.evaluation.predictions import Item, Shard, write_shard
 from benchbench.evaluation.result import KIND, finish
 from benchbench.evaluation.run import DEFAULT_THRESHOLD, score, wait_for_scores
+from benchbench.evaluation.seen import refuse_seen
 from benchbench.evaluation.truth import has_mesh
 from benchbench.protocols.registry import default_protocols, get_protocol, in_order, unmet
 
@@ -47,6 +48,7 @@ def score_run(
     rank: Rank | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    allow_seen: bool = False,
 ) -> dict[str, Any] | None:
     """Scores the stored predictions of a run folder; numbers of other protocols stay.
 
@@ -57,17 +59,20 @@ def score_run(
         rank: This process among several.
         overwrite: Score again what is there.
         quiet: No progress on stderr.
+        allow_seen: Score objects that made the weights.
 
     Returns:
         What result.json then holds; None in a process that is not rank 0.
 
     Raises:
-        CheckError: The prepared data set is not the one that the predictions were made on.
+        CheckError: The prepared data set is not the one that the predictions were made on, or
+            objects that made the weights were not asked for.
     """
     rank = rank or Rank()
     folder.refuse_shared_overwrite(rank, overwrite)
     with folder.locked(rank), folder.logged(rank):
         config = folder.read_config()
+        refuse_seen(config, allow_seen)
         store = open_for(config, root)
         before = folder.scored()
         names = choose_protocols(store, protocols, ()) if protocols or not before else before

@@ -167,6 +167,7 @@ def finish(
         "baseline": config["baseline"],
         "dataset": config["dataset"],
         "selection": config["selection"],
+        "training": config.get("training"),
         "settings": config["settings"],
         "seeds": {
             "baseline": config["hashed"]["seed"],

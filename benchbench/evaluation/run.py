@@ -16,6 +16,7 @@ from benchbench.evaluation.plan import Plan, Request, plan_run
 from benchbench.evaluation.predictions import Item, Shard, make_item, write_shard
 from benchbench.evaluation.result import finish
 from benchbench.evaluation.scoring import MACHINE_ERRORS, ScoringJob, check_accepted, score_shard
+from benchbench.evaluation.seen import refuse_seen
 from benchbench.evaluation.truth import TruthSource
 from benchbench.protocols.registry import get_protocol, in_order
 
@@ -231,8 +232,13 @@ def execute(
 
     Returns:
         What result.json holds; None in a process that is not rank 0.
+
+    Raises:
+        CheckError: Objects that made the weights would be scored, and were not asked for.
     """
     rank = rank or Rank()
+    if with_scores:
+        refuse_seen(plan.config, plan.allow_seen)
     folder, shards = plan.folder, len(plan.shards)
     folder.refuse_shared_overwrite(rank, overwrite)
     with folder.locked(rank), folder.logged(rank):

@@ -53,6 +53,8 @@ def _notes(table: Table) -> list[str]:
         line = words if words.startswith(row.label) else f"{row.label}: {words}"
         if row.failed:
             line += f"; {row.failed} of {row.items} items failed and got the penalty"
+        if row.seen:
+            line += f"; (seen): its weights were trained on {row.seen} of the objects scored"
         lines.append(line)
     return lines
 
@@ -191,6 +193,7 @@ def _facts(table: Table, row: Row) -> dict[str, Any]:
         "complete": row.complete,
         "failed": row.failed,
         "items": row.items,
+        "seen": row.seen,
         "run": row.run,
         "caption": row.caption,
     }

@@ -66,6 +66,7 @@ class Row:
         complete: False for a run on a part of the split.
         ceiling: The method was given the truth: never marked as best.
         run: Folder or file.
+        seen: Objects scored that made the method's weights: never marked as best.
     """
 
     label: str
@@ -78,6 +79,7 @@ class Row:
     complete: bool
     ceiling: bool
     run: str
+    seen: int = 0
 
 
 @dataclass
@@ -393,7 +395,13 @@ def _row(result: Result, spec: ProtocolSpec, metric: MetricSpec) -> Row:
         complete=bool(result.content["complete"]),
         ceiling=result.content["baseline"].get("takes") == "truth",
         run=str(result.path.parent if result.path.name == "result.json" else result.path),
+        seen=_seen(result.content.get("training")),
     )
+
+
+def _seen(training: Any) -> int:
+    count = training.get("seen") if isinstance(training, dict) else 0
+    return count if isinstance(count, int) else 0
 
 
 def _tell_apart(rows: list[Row], members: Sequence[Result]) -> None:
@@ -403,11 +411,13 @@ def _tell_apart(rows: list[Row], members: Sequence[Result]) -> None:
             row.label += f" {str(result.content['hash'])[:6]}"
         if not row.complete:
             row.label += " (part)"
+        if row.seen:
+            row.label += " (seen)"
 
 
 def best_cells(table: Table) -> set[tuple[int, str]]:
     """Cells with the best printed value of their column, where at least two methods compete."""
-    rivals = [n for n, row in enumerate(table.rows) if not row.ceiling]
+    rivals = [n for n, row in enumerate(table.rows) if not row.ceiling and not row.seen]
     best: set[tuple[int, str]] = set()
     if len(rivals) < 2:
         return best

@@ -59,7 +59,7 @@ def coarse(grid: Array, grid_to_object: Array, side: int = SIDE) -> tuple[Array,
     count = math.ceil(len(grid) / step)
     padded = np.pad(grid, (0, count * step - len(grid)))
     blocks = padded.reshape(count, step, count, step, count, step)
-    return blocks.any(axis=(1, 3, 5)), grid_to_object @ np.diag([step, step, step, 1.0])
+    return np.asarray(blocks.any(axis=(1, 3, 5))), grid_to_object @ np.diag([step, step, step, 1.0])
 
 
 def shares(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchbench.core.errors import InputError
-from benchbench.datasets.archives import read_archive, safe_name
+from benchbench.datasets.archives import Limits, read_archive, safe_name
 from benchbench.datasets.sources import read_file
 
 _PENDING = 1 << 29  # bytes of half-seen models held in memory while an archive is read
@@ -62,6 +62,7 @@ class Tree:
     inner: str = ""
     want: Callable[[str], bool] = lambda _: True
     most_files: int = 64
+    limits: Limits | None = None
     inside: Callable[[str], bool] | None = None
 
 

@@ -74,6 +74,10 @@ class Conversion:
         """Meshes that records name by key."""
         return {}
 
+    def remarks(self, notes: Iterator[dict[str, Any]]) -> list[str]:
+        """What the parameters of all stored objects add up to, in lines for people."""
+        return []
+
 
 @dataclass(frozen=True)
 class Converter:
@@ -190,10 +194,10 @@ def _fetch(converter: Converter, root: Path, accept_license: bool, quiet: bool) 
             hint=f"bench prepare {spec.id} --from DIR",
         )
     consent.require_consent(root, spec.id, spec.licence, accept_license)
-    if not all((folder / archive.name).is_file() for archive in spec.archives):
+    if any(one.mirrors and not (folder / one.name).is_file() for one in spec.archives):
         refuse_offline(f"fetching the archives of '{spec.id}'")
     for archive in spec.archives:
-        fetch(archive, folder, quiet)
+        fetch(archive, folder, quiet, command=f"bench prepare {spec.id}")
     return converter.locate(folder)
 
 
@@ -303,6 +307,8 @@ def _finish(writer: StoreWriter, conversion: Conversion, default_split: str) -> 
     if broken:  # noted in a shard of its own, so that a resumed run finds it like the others
         writer.shard(number, [], broken)
     splits = conversion.splits(frozenset(stored))
+    if remarks := conversion.remarks(writer.parameters()):
+        conversion.facts["remarks"] = remarks
     writer.finish(
         splits,
         default_split if default_split in splits else None,  # a list may cover nothing of one's own
@@ -333,7 +339,7 @@ def report(store: Store, messages: list[str]) -> PrepareReport:
         *messages,
         f"split {store.split_name}: {parts}; sha256 of test {store.split_hash('test')[:12]}",
     ]
-    lines += lost_ids(store.info.get("split_lists", {}))
+    lines += lost_ids(store.info.get("split_lists", {})) + store.info.get("remarks", [])
     return PrepareReport(store.path, counts, store.failed, excluded, lines)
 
 

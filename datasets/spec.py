@@ -59,6 +59,7 @@ class DatasetSpec:
         archives: What is fetched.
         sizes: Values of `--size`, the default one first; empty where there is one size.
         renderings: Names of its sets of pictures.
+        pictures: What `--pictures` may name, for a set whose pictures are drawn here; else empty.
         truth: "mesh" or "voxels": the best ground truth it holds.
         splits: Names of its splits, the default one first.
         classes: Number of classes.
@@ -95,6 +96,7 @@ class DatasetSpec:
     voxelisation: str | None = None
     faults: tuple[str, ...] = ()
     export: str = ""
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

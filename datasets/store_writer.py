@@ -8,10 +8,11 @@ shards and renamed last; the same objects give the same bytes whatever the shard
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,15 @@ class StoreWriter:
                         raise BenchError(f"object '{name}' is in two shards")
                     places[name] = (number, row)
         return places
+
+    def parameters(self) -> Iterator[dict[str, Any]]:
+        """Notes of the maker on each object in the shards."""
+        for number in self.shards():
+            with h5py.File(self._shard_path(number), "r") as file:
+                text = file["objects/parameters"][()].tobytes()
+                offset = file["objects/parameters@offset"][()].tolist()
+            for start, stop in itertools.pairwise(offset):
+                yield json.loads(text[start:stop] or "{}")
 
     def failed(self) -> list[tuple[str, str]]:
         """(id, reason) noted in the shards."""

@@ -1,18 +1,16 @@
-"""Reading a prepared data set: one HDF5 file, opened in every process that reads.
+"""Reading a prepared data set: one HDF5 file, read row by row.
 
-The layout is described in `benchbench.datasets.store_format`.
+The layout is described in `benchbench.datasets.store_format`, how it is read in `store_tables`.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -22,16 +20,10 @@ from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Camera
-from benchbench.datasets.picture_coding import blank, decode_picture
+from benchbench.datasets.picture_coding import MODES, blank, decode_picture
 from benchbench.datasets.registry import prepare_command, remake_hint
-from benchbench.datasets.store_format import (
-    SCHEMA,
-    SPLITS,
-    read_attribute,
-    read_text,
-    split_hash,
-    unpack_voxels,
-)
+from benchbench.datasets.store_format import SCHEMA, SPLITS, split_hash, unpack_voxels
+from benchbench.datasets.store_tables import Tables
 
 Array = npt.NDArray[Any]
 
@@ -39,6 +31,7 @@ Array = npt.NDArray[Any]
 class _Views(NamedTuple):
     """The small tables of one rendering."""
 
+    group: str
     height: int
     width: int
     mode: str
@@ -53,8 +46,7 @@ class Store:
     """A prepared data set.
 
     Small tables (ids, offsets, splits) are read once; pictures, voxels and meshes when asked for.
-    The file is opened in the process that reads it, so a Store may be given to DataLoader workers,
-    forked or spawned.
+    A Store may be given to DataLoader workers, forked or spawned, and read in threads.
 
     Args:
         path: The HDF5 file.
@@ -76,33 +68,34 @@ class Store:
 
     Raises:
         MissingError: There is no such file.
-        InputError: The file is no store of schema 1, or is damaged.
+        InputError: The file is no store of this schema, or is damaged.
         UsageError: No split has that name.
     """
 
     def __init__(self, path: str | Path, split_name: str | None = None) -> None:
         self.path = Path(path)
-        self._handle: h5py.File | None = None
-        self._process = -1
-        file = self._file()
+        self._tables: Tables | None = None
+        tables = self._open()
         try:
-            self.id = read_attribute(file, "id")
-            self.identity = read_attribute(file, "identity")
-            self.info: dict[str, Any] = json.loads(read_attribute(file, "info"))
+            root = tables.attributes[""]
+            self.id = _text(root, "id")
+            self.identity = _text(root, "identity")
+            self.info: dict[str, Any] = json.loads(_text(root, "info"))
             self.classes = tuple((str(s), str(n)) for s, n in self.info["classes"])
-            self.failed = _pairs(read_text(file, "failed"))
-            self.excluded = sorted(_pairs(read_text(file, "excluded")) + self.failed)
+            self.failed = _pairs(tables.text("failed"))
+            self.excluded = sorted(_pairs(tables.text("excluded")) + self.failed)
             self.renderings: tuple[str, ...] = tuple(r["name"] for r in self.info["renderings"])
             self.array_kinds: tuple[str, ...] = tuple(a["name"] for a in self.info["array_kinds"])
             self.voxel_kinds: tuple[str, ...] = tuple(k["name"] for k in self.info["voxel_kinds"])
             self.split_names: tuple[str, ...] = tuple(self.info["split_names"])
-            self.object_ids = [name.decode("ascii") for name in file["objects/id"][()].tolist()]
-            self._synsets = [s.decode("ascii") for s in file["objects/synset"][()].tolist()]
-        except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
+            self.object_ids = [name.decode("ascii") for name in tables.all("objects/id").tolist()]
+            self._synsets = [s.decode("ascii") for s in tables.all("objects/synset").tolist()]
+            default_split = str(self.info["default_split"])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise self._damaged(error) from error
         if len(self._synsets) != len(self.object_ids):
             raise self._damaged("objects/synset and objects/id differ in length")
-        self.split_name = split_name or str(self.info["default_split"])
+        self.split_name = split_name or default_split
         require(self.split_name, self.split_names, "split")
 
     def __len__(self) -> int:
@@ -116,41 +109,35 @@ class Store:
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
-        if self._handle is not None and self._process == os.getpid():
-            self._handle.close()
-        self._handle = None
+        if self._tables is not None:
+            self._tables.close()
+        self._tables = None
 
-    def _file(self) -> h5py.File:
-        if self._handle is not None and self._process == os.getpid():
-            return self._handle
+    def _open(self) -> Tables:
+        if self._tables is not None:
+            return self._tables
         if not self.path.is_file():
             raise MissingError(
                 f"there is no data set file '{self.path}'", hint=prepare_command(self.path.stem)
             )
+        tables = Tables(self.path, self._damaged)
         try:
-            file = h5py.File(self.path, "r")
-            schema = int(file.attrs.get("schema", 0))
-        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            schema = int(tables.attributes[""].get("schema", 0))
+        except (ValueError, TypeError, OverflowError) as error:
             raise self._damaged(error) from error
         if schema != SCHEMA:
             raise InputError(
                 f"'{self.path}' has store schema {schema}, this version reads {SCHEMA}",
                 hint=remake_hint(self.path.stem),
             )
-        self._handle, self._process = file, os.getpid()
-        return file
+        self._tables = tables
+        return tables
 
     def _damaged(self, why: object) -> DamagedError:
         return DamagedError(
             f"'{self.path}' is damaged or no data set file ({why})",
             hint=remake_hint(self.path.stem),
         )
-
-    def _read(self, name: str, key: Any) -> Array:
-        try:
-            return np.asarray(self._file()[name][key])
-        except (KeyError, OSError, RuntimeError) as error:
-            raise self._damaged(f"{name}: {error}") from error
 
     # -- objects and splits -----------------------------------------------------------------
 
@@ -162,7 +149,10 @@ class Store:
     def class_indices(self) -> Array:
         """(N,) int64: position of each object's synset in `classes`."""
         number = {synset: n for n, (synset, _) in enumerate(self.classes)}
-        return np.array([number[synset] for synset in self._synsets], np.int64)
+        try:
+            return np.array([number[synset] for synset in self._synsets], np.int64)
+        except KeyError as error:
+            raise self._damaged(f"an object is of the unknown class {error}") from error
 
     @functools.cached_property
     def _index_of(self) -> dict[str, int]:
@@ -198,7 +188,9 @@ class Store:
         if split == "all":
             rows = np.arange(len(self), dtype=np.int64)
         else:
-            rows = self._read(f"splits/{self.split_name}/{split}", ()).astype(np.int64)
+            name = f"splits/{self.split_name}/{split}"
+            self._open().expect(name, np.int64, ())
+            rows = self._open().all(name)
             if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
                 raise self._damaged(f"split '{self.split_name}/{split}' leaves the table")
         if classes is not None:
@@ -225,7 +217,13 @@ class Store:
 
     @property
     def default_rendering(self) -> str:
-        """Name of the first rendering."""
+        """Name of the first rendering.
+
+        Raises:
+            UsageError: The set was prepared without pictures.
+        """
+        if not self.renderings:
+            raise UsageError(f"'{self.path}' holds no pictures")
         return self.renderings[0]
 
     def _views(self, rendering: str | None) -> _Views:
@@ -233,18 +231,42 @@ class Store:
         cache: dict[str, _Views] = self.__dict__.setdefault("_view_tables", {})
         if name not in cache:
             require(name, self.renderings, "rendering")
-            group = f"renderings/{name}"
-            try:
-                attributes = self._file()[group].attrs
-                height, width = int(attributes["height"]), int(attributes["width"])
-                mode = read_attribute(self._file()[group], "mode")
-                unit = float(attributes["depth_unit"])
-                columns = tuple(json.loads(read_attribute(self._file()[group], "parameters")))
-            except (KeyError, ValueError, OSError, RuntimeError) as error:
-                raise self._damaged(f"{group}: {error}") from error
-            tables = [self._read(f"{group}/{t}", ()) for t in ("view_offset", "byte_offset", "box")]
-            cache[name] = _Views(height, width, mode, unit, columns, *tables)
+            cache[name] = self._read_views(f"renderings/{name}")
         return cache[name]
+
+    def _read_views(self, group: str) -> _Views:
+        tables = self._open()
+        try:
+            attributes = tables.attributes[group]
+            height, width = int(attributes["height"]), int(attributes["width"])
+            mode, unit = _text(attributes, "mode"), float(attributes["depth_unit"])
+            columns = tuple(json.loads(_text(attributes, "parameters")))
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
+            raise self._damaged(f"{group}: {error}") from error
+        if not (0 < height < 1 << 16 and 0 < width < 1 << 16 and mode in MODES):
+            raise self._damaged(f"{group} holds {mode} pictures of {height}x{width}")
+        pixels = tables.table(f"{group}/pixels")
+        views = self._offsets(f"{group}/view_offset", len(self))
+        places = self._offsets(f"{group}/byte_offset", int(views[-1]), pixels.shape[0])
+        for part, dtype, row in (
+            ("pixels", np.uint8, ()),
+            ("box", np.uint16, (4,)),
+            ("world_to_camera", np.float64, (4, 4)),
+            ("intrinsics", np.float64, (3, 3)),
+            ("parameters", np.float64, (len(columns),)),
+        ):
+            count = None if part == "pixels" else int(views[-1])
+            tables.expect(f"{group}/{part}", dtype, row, count)
+        box = tables.all(f"{group}/box")
+        return _Views(group, height, width, mode, unit, columns, views, places, box)
+
+    def _offsets(self, name: str, count: int, last: int | None = None) -> Array:
+        """Ascending offsets of `count` things from 0 (to `last`)."""
+        self._open().expect(name, np.int64, (), count + 1)
+        found = self._open().all(name)
+        if found[0] != 0 or (np.diff(found) < 0).any() or last not in (None, int(found[-1])):
+            raise self._damaged(f"{name} does not ascend from 0 to {last}")
+        return found
 
     def picture_size(self, rendering: str | None = None) -> tuple[int, int]:
         """(height, width) of a rendering's pictures, pixels."""
@@ -277,14 +299,13 @@ class Store:
             mode "rgb+mask", the whole picture and its mask. (H, W) uint16 counts of a "depth"
             rendering; `depth` gives these in the world's units.
         """
-        name = rendering or self.default_rendering
-        views = self._views(name)
+        views = self._views(rendering)
         row = self._row(views, index, view)
         start, stop = int(views.byte_offset[row]), int(views.byte_offset[row + 1])
-        data = self._read(f"renderings/{name}/pixels", slice(start, stop))
+        data = self._open().bytes(f"{views.group}/pixels", start, stop)
         try:
             return decode_picture(
-                views.box[row].tolist(), data.data, views.height, views.width, views.mode
+                views.box[row].tolist(), data, views.height, views.width, views.mode
             )
         except InputError as error:
             raise self._damaged(f"{self.object_ids[index]} view {view}: {error}") from error
@@ -314,14 +335,12 @@ class Store:
 
     def camera(self, index: int, view: int, rendering: str | None = None) -> Camera:
         """The camera of one picture; its world is the source's frame (`source_to_object`)."""
-        name = rendering or self.default_rendering
-        views = self._views(name)
+        views, tables = self._views(rendering), self._open()
         row = self._row(views, index, view)
-        group = f"renderings/{name}"
-        values = self._read(f"{group}/parameters", row).tolist()
+        values = tables.row(f"{views.group}/parameters", row).tolist()
         return Camera(
-            self._read(f"{group}/world_to_camera", row),
-            self._read(f"{group}/intrinsics", row),
+            tables.row(f"{views.group}/world_to_camera", row),
+            tables.row(f"{views.group}/intrinsics", row),
             dict(zip(views.columns, values, strict=True)),
         )
 
@@ -329,18 +348,29 @@ class Store:
 
     def source_to_object(self, index: int) -> Array:
         """(4, 4) float64 from the frame of the object's cameras to the object frame."""
-        return self._read("objects/source_to_object", index)
+        self._open().expect("objects/source_to_object", np.float64, (4, 4), len(self))
+        return self._open().row("objects/source_to_object", index)
 
     def parameters(self, index: int) -> dict[str, Any] | None:
         """What the set's own maker noted about object `index`, or None."""
-        start, stop = self._read("objects/parameters_offset", slice(index, index + 2)).tolist()
-        text = self._read("objects/parameters", slice(start, stop)).tobytes().decode("utf-8")
-        return json.loads(text) if text else None
+        data = self._span("objects/parameters", np.uint8, (), index)
+        try:
+            return json.loads(data.tobytes().decode("utf-8")) if len(data) else None
+        except ValueError as error:
+            raise self._damaged(f"notes of {self.object_ids[index]}: {error}") from error
 
     def voxels(self, index: int, kind: str | None = None) -> Array:
         """(R, R, R) bool indexed [x, y, z] along the object axes; the first kind if None."""
         name, resolution, _ = self._kind(kind)
-        return unpack_voxels(self._read(f"voxels/{name}/bits", index), resolution)
+        return unpack_voxels(self._open().row(f"voxels/{name}/bits", index), resolution)
+
+    def _span(self, values: str, dtype: Any, row: tuple[int, ...], index: int) -> Array:
+        """The rows of object `index` in a ragged table."""
+        folder, last = values.rsplit("/", 1)
+        offsets = f"{folder}/offset" if last == "values" else f"{values}_offset"
+        self._open().expect(values, dtype, row)
+        self._open().expect(offsets, np.int64, ())
+        return self._open().span(values, offsets, index)
 
     def grid_to_object(self, kind: str | None = None) -> Array:
         """(4, 4) float64: cell index coordinates (cell n spans [n, n+1)) to the object frame."""
@@ -354,11 +384,17 @@ class Store:
         if name not in cache:
             require(name, self.voxel_kinds, "voxel kind")
             try:
-                attributes = self._file()[f"voxels/{name}"].attrs
+                attributes = self._open().attributes[f"voxels/{name}"]
                 matrix = np.asarray(attributes["grid_to_object"], np.float64)
-                cache[name] = (name, int(attributes["resolution"]), matrix)
-            except (KeyError, ValueError, OSError, RuntimeError) as error:
+                resolution = int(attributes["resolution"])
+            except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise self._damaged(f"voxels/{name}: {error}") from error
+            if matrix.shape != (4, 4) or not 0 < resolution < 1 << 12:
+                raise self._damaged(f"voxels/{name} has grids of {resolution} cells a side")
+            self._open().expect(
+                f"voxels/{name}/bits", np.uint8, ((resolution**3 + 7) // 8,), len(self)
+            )
+            cache[name] = (name, resolution, matrix)
         return cache[name]
 
     def array(self, index: int, name: str) -> Array:
@@ -368,55 +404,60 @@ class Store:
             UsageError: The set has no such table.
         """
         require(name, self.array_kinds, "array")
-        start, stop = self._read(f"arrays/{name}/offset", slice(index, index + 2)).tolist()
-        return self._read(f"arrays/{name}/values", slice(start, stop))
+        table = self._open().table(f"arrays/{name}/values")
+        return self._span(f"arrays/{name}/values", table.dtype, table.shape[1:], index)
 
     def shared_mesh(self, index: int) -> str:
         """Key of the mesh that object `index` shares with others, or ""."""
-        start, stop = self._read("objects/shared_mesh_offset", slice(index, index + 2)).tolist()
-        return self._read("objects/shared_mesh", slice(start, stop)).tobytes().decode("ascii")
+        key = self._span("objects/shared_mesh", np.uint8, (), index).tobytes()
+        return key.decode("ascii", "backslashreplace")
 
     def mesh(self, index: int) -> Mesh | None:
         """The object's surface in the object frame, or None where the set has only voxels."""
-        row = int(self._read("objects/mesh", index))
-        v0, v1 = self._read("meshes/vertices_offset", slice(row, row + 2)).tolist()
-        f0, f1 = self._read("meshes/faces_offset", slice(row, row + 2)).tolist()
-        if f0 == f1:
+        self._open().expect("objects/mesh", np.int64, (), len(self))
+        row = int(self._open().row("objects/mesh", index))
+        faces = self._span("meshes/faces", np.int32, (3,), row)
+        if not len(faces):
             return None
-        vertices = self._read("meshes/vertices", slice(v0, v1))
-        return Mesh(vertices, self._read("meshes/faces", slice(f0, f1)))
+        vertices = self._span("meshes/vertices", np.float32, (3,), row)
+        if faces.min() < 0 or faces.max() >= len(vertices):
+            raise self._damaged(f"the mesh of {self.object_ids[index]} has a face without corners")
+        return Mesh(vertices, faces)
 
     # -- for checking -----------------------------------------------------------------------
 
     def identity_of(self, index: int) -> bytes:
         """sha256 (32 bytes) of what object `index` is."""
-        return self._read("objects/identity", index).tobytes()
+        self._open().expect("objects/identity", np.uint8, (32,), len(self))
+        return self._open().row("objects/identity", index).tobytes()
 
     def rows(self, index: int) -> dict[str, Array]:
         """Object `index` as it lies in the file: dataset name to its rows, but for the pixels."""
-        one = slice(index, index + 1)
-        v0, v1 = self._read("meshes/vertices_offset", slice(index, index + 2)).tolist()
-        f0, f1 = self._read("meshes/faces_offset", slice(index, index + 2)).tolist()
-        p0, p1 = self._read("objects/parameters_offset", slice(index, index + 2)).tolist()
-        shared = self.shared_mesh(index).encode("ascii")
+        tables = self._open()
         rows = {
-            "objects/source_to_object": self._read("objects/source_to_object", one),
-            "objects/shared_mesh": np.frombuffer(shared, np.uint8),
-            "objects/parameters": self._read("objects/parameters", slice(p0, p1)),
-            "meshes/vertices": self._read("meshes/vertices", slice(v0, v1)),
-            "meshes/faces": self._read("meshes/faces", slice(f0, f1)),
+            "objects/source_to_object": self.source_to_object(index)[None],
+            "objects/shared_mesh": self._span("objects/shared_mesh", np.uint8, (), index),
+            "objects/parameters": self._span("objects/parameters", np.uint8, (), index),
+            "meshes/vertices": self._span("meshes/vertices", np.float32, (3,), index),
+            "meshes/faces": self._span("meshes/faces", np.int32, (3,), index),
         }
         for kind in self.voxel_kinds:
-            rows[f"voxels/{kind}/bits"] = self._read(f"voxels/{kind}/bits", one)
+            self._kind(kind)
+            rows[f"voxels/{kind}/bits"] = tables.rows(f"voxels/{kind}/bits", index, index + 1)
         for name in self.array_kinds:
             rows[f"arrays/{name}/values"] = self.array(index, name)
         for name in self.renderings:
             views = self._views(name)
-            k0, k1 = int(views.view_offset[index]), int(views.view_offset[index + 1])
+            first, after = views.view_offset[index : index + 2].tolist()
             for part in ("box", "world_to_camera", "intrinsics", "parameters"):
-                key = f"renderings/{name}/{part}"
-                rows[key] = self._read(key, slice(k0, k1))
+                rows[f"{views.group}/{part}"] = tables.rows(f"{views.group}/{part}", first, after)
         return rows
+
+
+def _text(attributes: dict[str, Any], name: str) -> str:
+    """A fixed-length text attribute (no variable-length strings are written)."""
+    value = attributes[name]
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

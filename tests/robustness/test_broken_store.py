@@ -42,7 +42,7 @@ def keep(share: float) -> Callable[[Path], None]:
 
 def other_schema(path: Path) -> None:
     with h5py.File(path, "r+") as file:
-        file.attrs["schema"] = 2
+        file.attrs["schema"] = 1
 
 
 def without(name: str) -> Callable[[Path], None]:

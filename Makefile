@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench slow clean
+.PHONY: demo test check bench slow fuzz clean
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,10 @@ check: $(VENV)/installed
 
 slow: $(VENV)/installed
 	$(BIN)/pytest -q -m slow
+
+# Changed files for every reader, 2,000 each; `$(BIN)/python tests/fuzz/run.py --help` for some.
+fuzz: $(VENV)/installed
+	$(BIN)/pytest -q -m slow tests/fuzz
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'

@@ -7,6 +7,7 @@ where the last one stopped. A file with a wrong hash is kept as ``<name>.bad`` a
 from __future__ import annotations
 
 import errno
+import hashlib
 import http.client
 import os
 import re
@@ -27,6 +28,7 @@ from benchbench.datasets.spec import Archive, size_text
 _BLOCK = 1 << 20
 _ATTEMPTS = 5  # per mirror, as long as each brings new bytes
 _MARGIN = 1 << 26  # left free on the disk
+_MAGIC_BYTES = 4
 _MAGIC = {
     ".tgz": (b"\x1f\x8b",),
     ".gz": (b"\x1f\x8b",),
@@ -89,20 +91,33 @@ def present(archive: Archive, folder: Path, rehash: bool = False) -> Fetched | N
     try:
         note = read_json(_note(path))
         known = str(note["sha256"]) if note["bytes"] == size else None
-    except (OSError, InputError, KeyError, TypeError):
-        known = None
+        md5 = note.get("md5")
+    except (OSError, InputError, KeyError, TypeError, AttributeError):
+        known = md5 = None
+    if known is None:  # somebody put it there, and browsers save pages under an archive's name too
+        with path.open("rb") as file:
+            if not _looks_right(archive, file.read(_BLOCK)):
+                raise _bad(path, "is no archive (a web page saved under its name?)")
     digest = sha256_file(path) if rehash or known is None else known
     if known is not None and digest != known:
         raise _bad(path, f"has sha256 {digest}, {known} was noted when it was fetched")
-    problem = _problem(archive, size, digest)
+    if rehash or known is None or md5 != archive.md5:
+        md5 = _md5_file(path) if archive.md5 else None
+    problem = _problem(archive, size, digest, md5)
     if problem:
         raise _bad(path, problem)
     if known is None:
-        _write_note(path, digest, size, "found in place")
+        _write_note(path, digest, size, "found in place", md5)
     return Fetched(path, digest, size)
 
 
-def fetch(archive: Archive, folder: Path, quiet: bool = False, timeout: float = 30.0) -> Fetched:
+def fetch(
+    archive: Archive,
+    folder: Path,
+    quiet: bool = False,
+    timeout: float = 30.0,
+    command: str = "bench prepare NAME",
+) -> Fetched:
     """Fetch one archive, or find it already fetched.
 
     Args:
@@ -110,9 +125,10 @@ def fetch(archive: Archive, folder: Path, quiet: bool = False, timeout: float = 
         folder: Where to put it.
         quiet: No progress on stderr.
         timeout: Seconds without a byte after which a connection counts as dead.
+        command: What the user typed, for hints.
 
     Raises:
-        MissingError: Offline, or too little space.
+        MissingError: Offline, too little space, or only a person can fetch it.
         CheckError: Every mirror that answered has the wrong bytes (exit code 5).
         BenchError: No mirror delivers; each is listed with its reason.
     """
@@ -120,8 +136,13 @@ def fetch(archive: Archive, folder: Path, quiet: bool = False, timeout: float = 
         found = present(archive, folder)
         if found:
             return found
-        refuse_offline(f"fetching '{archive.name}'")
         path = folder / archive.name
+        if not archive.mirrors:
+            raise MissingError(
+                f"'{archive.name}' cannot be fetched by a program; it must be saved as '{path}'",
+                hint=_recipe(archive, path, command),
+            )
+        refuse_offline(f"fetching '{archive.name}'")
         reasons: list[str] = []
         wrong = False
         for url in archive.mirrors:
@@ -130,13 +151,20 @@ def fetch(archive: Archive, folder: Path, quiet: bool = False, timeout: float = 
             except _MirrorError as error:
                 wrong |= isinstance(error, _WrongHash)
                 reasons.append(f"  {url}: {error}")
-        listed = "\n".join(reasons) or "  (no mirrors are known)"
+        listed = "\n".join(reasons)
         kind = CheckError if wrong else BenchError
         raise kind(
             f"'{archive.name}' could not be fetched:\n{listed}",
-            hint=f"the same command goes on where it stopped; or put {archive.name} into a folder "
-            "and type: bench prepare NAME --from DIR",
+            hint=f"the same command goes on where it stopped; or {_recipe(archive, path, command)}",
         )
+
+
+def _recipe(archive: Archive, path: Path, command: str) -> str:
+    """What a person does instead of a program."""
+    return (
+        f"{archive.by_hand or 'get the file'}, save it as '{path}', and type: {command}; "
+        f"or, with {archive.name} in a folder of your own: {command} --from DIR"
+    )
 
 
 def _from_mirror(archive: Archive, url: str, path: Path, quiet: bool, timeout: float) -> Fetched:
@@ -161,13 +189,14 @@ def _from_mirror(archive: Archive, url: str, path: Path, quiet: bool, timeout: f
     if total is not None and size != total:
         raise _MirrorError(f"sent {size} of {total} bytes")
     digest = sha256_file(part)
-    problem = _problem(archive, size, digest)
+    md5 = _md5_file(part) if archive.md5 else None
+    problem = _problem(archive, size, digest, md5)
     if problem:
         bad = path.with_name(path.name + ".bad")
         part.replace(bad)
         _note(part).unlink(missing_ok=True)
         raise _WrongHash(f"{problem} (kept as '{bad}')")
-    _write_note(path, digest, size, url)
+    _write_note(path, digest, size, url, md5)
     with explain_disk(path):
         part.replace(path)
     _note(part).unlink(missing_ok=True)
@@ -254,15 +283,17 @@ def _receive(
         file.seek(start)
         file.truncate()
         position = start
-        while block := answer.read(_BLOCK):
+        # read1 gives what has come and flush puts it into the file: a line that falls silent or a
+        # kill loses nothing that was received
+        while block := answer.read1(_BLOCK) if position else answer.read(_MAGIC_BYTES):
             if position == 0:
                 _check_magic(archive, block)
             file.write(block)
+            file.flush()
             before, position = position, position + len(block)
             if limit is not None and position > limit:
                 raise _MirrorError(f"sends more than the {limit} bytes it announced")
             progress.update(position // mebi - before // mebi)
-        file.flush()
         os.fsync(file.fileno())
     if limit is not None and position < limit:
         raise http.client.IncompleteRead(b"", limit - position)
@@ -270,9 +301,13 @@ def _receive(
 
 def _check_magic(archive: Archive, block: bytes) -> None:
     # dead hosts like to answer with a page instead of a 404
-    magic = _MAGIC.get(Path(archive.name).suffix)
-    if magic and not block.startswith(magic):
+    if not _looks_right(archive, block):
         raise _MirrorError("does not send an archive (a web page instead?)")
+
+
+def _looks_right(archive: Archive, block: bytes) -> bool:
+    magic = _MAGIC.get(Path(archive.name).suffix)
+    return not magic or block.startswith(magic)
 
 
 def _check_space(part: Path, needed: int) -> None:
@@ -284,11 +319,13 @@ def _check_space(part: Path, needed: int) -> None:
         )
 
 
-def _problem(archive: Archive, size: int, digest: str) -> str | None:
+def _problem(archive: Archive, size: int, digest: str, md5: str | None) -> str | None:
     if archive.bytes is not None and size != archive.bytes:
         return f"has {size} bytes, {archive.bytes} belong"
     if archive.sha256 is not None and digest != archive.sha256:
         return f"has sha256 {digest}, {archive.sha256} belongs"
+    if archive.md5 is not None and md5 != archive.md5:
+        return f"has md5 {md5}, {archive.md5} belongs"
     return None
 
 
@@ -306,8 +343,19 @@ def _note(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def _write_note(path: Path, digest: str, size: int, url: str) -> None:
-    write_json(_note(path), {"sha256": digest, "bytes": size, "from": url})
+def _write_note(path: Path, digest: str, size: int, url: str, md5: str | None) -> None:
+    """The hash found at the first use; later uses must find it again."""
+    note = {"sha256": digest, "bytes": size, "from": url}
+    write_json(_note(path), note | ({"md5": md5} if md5 else {}))
+
+
+def _md5_file(path: Path) -> str:
+    # no protection against malice, but where nothing else was published it finds a damaged file
+    with path.open("rb") as file:
+        digest = hashlib.md5(usedforsecurity=False)
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _write_stamp(part: Path, url: str, headers: Any, total: int | None) -> None:

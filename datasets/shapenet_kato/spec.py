@@ -28,7 +28,10 @@ SPEC = DatasetSpec(
         Archive(
             name="mesh_reconstruction_dataset.zip",
             mirrors=(),  # Google Drive answers programs with a page of questions
-            by_hand="https://drive.google.com/open?id=1fY9IWK7yEfLOmS3wUgeXM3NIivhoGhsg",
+            by_hand=(
+                "open https://drive.google.com/open?id=1fY9IWK7yEfLOmS3wUgeXM3NIivhoGhsg "
+                "in a browser"
+            ),
         ),
     ),
     renderings=("kato",),

@@ -8,7 +8,10 @@ import hashlib
 import http.server
 import json
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +37,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, str | None]] = []
         self.tag = '"one"'
+        self.released = threading.Event()  # lets slow answers end
 
     def url(self, fault: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{fault}/x.tgz"
@@ -54,6 +58,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = gzip.compress(b"another file")
         if fault == "html":
             body = b"<html>This page has moved</html>" * 100
+        if fault == "rubbish":
+            body = bytes(range(7, 207)) * 20
+        if fault == "no-http":
+            self.wfile.write(b"220 FTP server ready\r\n")
+            self.close_connection = True
+            return
+        if fault == "loops":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+            return
         if wanted and fault not in ("ignores-range",):
             changed = self.headers.get("If-Range") not in (None, self.server.tag)
             start = 0 if changed else int(wanted.removeprefix("bytes=").removesuffix("-"))
@@ -88,7 +103,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "cuts-at-once":
             piece = b""
         with contextlib.suppress(OSError):
-            self.wfile.write(piece)
+            if fault == "stalls":  # some bytes, and then nothing on an open line
+                self.wfile.write(piece[:1000])
+                self.wfile.flush()
+                self.server.released.wait(20)
+            elif fault == "drips":  # slow, but it comes
+                for place in range(0, len(piece), 10_000):
+                    self.wfile.write(piece[place : place + 10_000])
+                    self.server.released.wait(0.01)
+            else:
+                self.wfile.write(piece)
 
 
 @pytest.fixture
@@ -98,6 +122,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield running
+    running.released.set()
     running.shutdown()
     running.server_close()
     thread.join()
@@ -246,6 +271,138 @@ def test_wrong_hash_then_a_good_mirror(server: Server, tmp_path: Path) -> None:
     fetch(wanted, tmp_path, quiet=True)
     check_whole(tmp_path)
     assert (tmp_path / "x.tgz.bad").exists()
+
+
+def test_rubbish_is_never_taken(server: Server, tmp_path: Path) -> None:
+    for fault, reason in (
+        ("rubbish", "does not send an archive"),
+        ("no-http", "220 FTP"),
+        ("loops", "redirect"),
+    ):
+        with pytest.raises(BenchError, match=reason):
+            fetch(archive(server, fault, known=False), tmp_path, quiet=True)
+        assert not (tmp_path / "x.tgz").exists()
+    fetch(archive(server, "rubbish", "no-http", "loops", "good", known=False), tmp_path, quiet=True)
+    check_whole(tmp_path)
+
+
+def test_a_line_that_falls_silent(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="timed out"):
+        fetch(archive(server, "stalls"), tmp_path, quiet=True, timeout=0.2)
+    so_far = (tmp_path / "x.tgz.part").stat().st_size
+    assert so_far >= 1000  # what came was kept
+    server.requests.clear()
+    fetch(archive(server, "stalls", "good"), tmp_path, quiet=True, timeout=0.2)
+    assert server.requests[0] == ("stalls", f"bytes={so_far}-")  # each try brought bytes, so it
+    assert server.requests[-1][0] == "good"  # was tried again, and then the next mirror
+    check_whole(tmp_path)
+
+
+def test_a_slow_line(server: Server, tmp_path: Path) -> None:
+    fetch(archive(server, "drips"), tmp_path, quiet=True, timeout=5)
+    assert server.requests == [("drips", None)]
+    check_whole(tmp_path)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from benchbench.datasets.download import fetch
+from benchbench.datasets.spec import Archive
+print("begun", flush=True)
+fetch(Archive("x.tgz", (sys.argv[1],)), Path(sys.argv[2]), quiet=True)
+"""
+
+
+def test_resumes_after_kill_9(server: Server, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, server.url("stalls"), str(tmp_path)]
+    part, sizes = tmp_path / "x.tgz.part", []
+    for _ in range(3):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stdout.readline() == b"begun\n"
+            wanted = 1000 + (sizes[-1] if sizes else 0)
+            while not part.is_file() or part.stat().st_size < wanted:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+        sizes.append(part.stat().st_size)
+        assert not (tmp_path / "x.tgz").exists()
+    asked = [wanted for _, wanted in server.requests]
+    assert asked == [None, *(f"bytes={size}-" for size in sizes[:-1])]
+    fetch(archive(server, "good"), tmp_path, quiet=True)
+    assert server.requests[-1] == ("good", f"bytes={sizes[-1]}-")
+    check_whole(tmp_path)
+
+
+def test_the_hash_is_noted_at_the_first_use(server: Server, tmp_path: Path) -> None:
+    wanted = archive(server, "good", known=False)
+    (tmp_path / "x.tgz").write_bytes(BODY)  # found in place, nothing published
+    assert fetch(wanted, tmp_path, quiet=True).sha256 == HASH
+    note = json.loads((tmp_path / "x.tgz.json").read_text())
+    assert note == {"sha256": HASH, "bytes": len(BODY), "from": "found in place"}
+    assert server.requests == []
+    (tmp_path / "x.tgz").write_bytes(BODY[::-1])
+    with pytest.raises(CheckError, match="was noted"):
+        present(wanted, tmp_path, rehash=True)
+
+
+MD5 = hashlib.md5(BODY).hexdigest()
+
+
+def test_md5_where_only_that_is_published(server: Server, tmp_path: Path) -> None:
+    urls = (server.url("other"), server.url("good"))
+    found = fetch(Archive("x.tgz", urls, md5=MD5), tmp_path, quiet=True)
+    assert found.sha256 == HASH  # still what identifies it here
+    assert (tmp_path / "x.tgz.bad").exists()  # the first mirror's
+    check_whole(tmp_path)
+    wrong = Archive("x.tgz", (server.url("good"),), md5="0" * 32)
+    with pytest.raises(CheckError, match=f"has md5 {MD5}, {'0' * 32} belongs"):
+        fetch(wrong, tmp_path, quiet=True)  # found in place, noted with another md5
+    with pytest.raises(CheckError, match=r"could not be fetched:\n.*has md5"):
+        fetch(wrong, tmp_path, quiet=True)
+    assert not (tmp_path / "x.tgz").exists()
+
+
+def test_md5_of_a_file_found_in_place(tmp_path: Path) -> None:
+    for md5, fits in ((MD5, True), ("0" * 32, False)):
+        (tmp_path / "x.tgz").write_bytes(BODY)
+        wanted = Archive("x.tgz", (), md5=md5)
+        if fits:
+            assert present(wanted, tmp_path) == present(wanted, tmp_path, rehash=True)
+            assert json.loads((tmp_path / "x.tgz.json").read_text())["md5"] == MD5
+        else:
+            with pytest.raises(CheckError, match="has md5"):
+                present(wanted, tmp_path)
+
+
+RECIPE = "open https://drive.example/file in a browser"
+
+
+def test_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Archive("x.tgz", (), by_hand=RECIPE)
+    for offline in ("0", "1"):  # no network is needed to say what to do
+        monkeypatch.setenv("BENCH_OFFLINE", offline)
+        with pytest.raises(MissingError, match=r"x\.tgz' cannot be fetched by a program") as caught:
+            fetch(wanted, tmp_path, quiet=True, command="bench prepare toy")
+        assert caught.value.exit_code == 3
+        assert str(caught.value.hint) == (
+            f"{RECIPE}, save it as '{tmp_path / 'x.tgz'}', and type: bench prepare toy; "
+            "or, with x.tgz in a folder of your own: bench prepare toy --from DIR"
+        )
+    (tmp_path / "x.tgz").write_bytes(b"<html>Google Drive cannot scan this file</html>")
+    with pytest.raises(CheckError, match="is no archive"):
+        fetch(wanted, tmp_path, quiet=True)
+    assert (tmp_path / "x.tgz.bad").exists() and not (tmp_path / "x.tgz").exists()
+    (tmp_path / "x.tgz").write_bytes(BODY)
+    assert fetch(wanted, tmp_path, quiet=True).sha256 == HASH
+
+
+def test_mirrors_that_fail_leave_the_recipe(server: Server, tmp_path: Path) -> None:
+    wanted = Archive("x.tgz", (server.url("404"),), by_hand=RECIPE)
+    with pytest.raises(BenchError, match="HTTP 404") as caught:
+        fetch(wanted, tmp_path, quiet=True)
+    assert RECIPE in str(caught.value.hint)
 
 
 def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,11 @@ def read_archive(
     Raises:
         InputError: The archive is broken or hostile; the message names it and the member.
     """
-    return _data(open_members(path, limits, inside), path, limits, want, inside)
+
+    def large(name: str) -> bool:  # what is not read into memory may have any size
+        return (inside is not None and inside(name)) or (want is not None and not want(name))
+
+    return _data(open_members(path, limits, large), path, limits, want, inside)
 
 
 def _data(
@@ -98,20 +102,32 @@ def _data(
         if file is None:
             yield Member(name, None)
         elif inside is not None and inside(name):
-            folder = name.rpartition("/")[0]
-
-            def wanted(inner: str, folder: str = folder) -> bool:
-                return want is None or want(f"{folder}/{inner}".lstrip("/"))
-
-            stream = io.BufferedReader(file, 1 << 16)
-            compressed = stream.peek(2)[:2] == b"\x1f\x8b"
-            inner = _tar_members(
-                stream, f"{label}: {name}", limits or Limits(), compressed, lambda _: False
-            )
-            for member in _data(inner, f"{label}: {name}", limits, wanted, None):
-                yield Member(f"{folder}/{member.name}".lstrip("/"), member.data)
+            yield from _unpacked(name, file, f"{label}: {name}", limits or Limits(), want)
         else:
             yield Member(name, file.read() if want is None or want(name) else b"")
+
+
+def _unpacked(
+    name: str,
+    file: MemberFile,
+    label: str,
+    limits: Limits,
+    want: Callable[[str], bool] | None,
+) -> Iterator[Member]:
+    """The members of an archive that is a member."""
+    folder = name.rpartition("/")[0]
+
+    def place(inner: str) -> str:
+        return f"{folder}/{inner}".lstrip("/")
+
+    def wanted(inner: str) -> bool:
+        return want is None or want(place(inner))
+
+    stream = io.BufferedReader(file, 1 << 16)
+    compressed = stream.peek(2)[:2] == b"\x1f\x8b"
+    members = _tar_members(stream, label, limits, compressed, lambda inner: not wanted(inner))
+    for member in _data(members, label, limits, wanted, None):
+        yield Member(place(member.name), member.data)
 
 
 def open_members(

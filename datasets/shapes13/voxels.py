@@ -70,22 +70,23 @@ def kato_grid(vertices: Array, faces: Array) -> Array:
     return np.ascontiguousarray(stored[:, ::-1, :].transpose(2, 0, 1))
 
 
-def unit_grid(vertices: Array, faces: Array) -> Array:
+def unit_grid(vertices: Array, faces: Array, resolution: int = RESOLUTION) -> Array:
     """The grid of the unit cube, in object axes.
 
     A surface on the border of a grid can leak, and the longest side touches it; so the cube
-    [-1, 1]^3 is voxelised at 64^3, which has the same cells, and its middle is cut out.
+    [-1, 1]^3 is voxelised at (2 R)^3, which has the same cells, and its middle is cut out.
 
     Args:
         vertices: (V, 3), object frame.
         faces: (F, 3).
+        resolution: Cells per side R, even.
 
     Returns:
-        (32, 32, 32) bool, [x, y, z] of the object frame.
+        (R, R, R) bool, [x, y, z] of the object frame.
     """
     doubled = vertices.astype(np.float32) * np.float32(0.5) + np.float32(0.5)
-    cells = _voxelize(doubled, faces, 2 * RESOLUTION)
-    low, high = RESOLUTION // 2, RESOLUTION // 2 + RESOLUTION
+    cells = _voxelize(doubled, faces, 2 * resolution)
+    low, high = resolution // 2, resolution // 2 + resolution
     return np.ascontiguousarray(cells[low:high, low:high, low:high])
 
 

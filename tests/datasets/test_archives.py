@@ -288,6 +288,15 @@ def test_archives_inside_may_be_larger_than_other_members(tmp_path: Path) -> Non
         list(read_archive(path, limits, inside=is_tgz))
 
 
+@pytest.mark.parametrize("form", ["tgz", "tar", "zip"])
+def test_members_that_are_not_read_may_have_any_size(tmp_path: Path, form: str) -> None:
+    entries = [("large", b"1" * 2000), ("small", b"2"), ("x.tgz", tar_bytes([("a", b"3" * 2000)]))]
+    path = put(tmp_path, zip_bytes(entries) if form == "zip" else tar_bytes(entries, form == "tgz"))
+    for inside in (None, is_tgz):
+        found = read_archive(path, Limits(member_bytes=10), lambda n: n == "small", inside)
+        assert [m.data for m in found if m.data] == [b"2"]
+
+
 def hostile_inside() -> dict[str, tuple[bytes, str]]:
     good = tar_bytes([("b", bytes(range(256)) * 90)])
     flipped = bytearray(good)

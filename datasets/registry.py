@@ -18,6 +18,7 @@ _MODULES = (
     "shapenet",
     "shapenet-kato",
     "shapenet-dvr",
+    "shapenet-lsm",
     "pascal3d",
     "pascal3d-vpl",
 )

@@ -97,6 +97,10 @@ def _of_views(store: Store, facts: Sequence[ObjectFacts]) -> Found:
             if blank:
                 words = f"'{rendering}' view {', '.join(blank)}"
                 yield ERROR, "pictures with nothing in them", one.index, words
+            opaque = [str(view) for name, view in one.unmasked if name == rendering]
+            if opaque and store.mode(rendering) == "rgba":
+                words = f"'{rendering}' view {', '.join(opaque)}"
+                yield WARNING, "pictures without a background", one.index, words
             have = one.views.get(rendering)
             words = f"'{rendering}' {have}, most objects have {usual[rendering]}"
             if have == 0 and usual[rendering]:

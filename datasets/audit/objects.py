@@ -33,6 +33,7 @@ class ObjectFacts:
         views: Views by rendering.
         unreadable: Parts that cannot be read, and why; a picture's part is "rendering view n".
         blank: (rendering, view) of pictures in which nothing is visible.
+        unmasked: (rendering, view) of pictures all of whose pixels are opaque: they have no mask.
         pictures: Hash by rendering; none where a view is unreadable or all are blank.
         grids: `GridFacts` by kind.
         grid_hashes: By kind; none for empty grids.
@@ -49,6 +50,7 @@ class ObjectFacts:
     views: dict[str, int] = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     blank: list[tuple[str, int]] = field(default_factory=list)
+    unmasked: list[tuple[str, int]] = field(default_factory=list)
     pictures: dict[str, bytes] = field(default_factory=dict)
     grids: dict[str, GridFacts] = field(default_factory=dict)
     grid_hashes: dict[str, bytes] = field(default_factory=dict)
@@ -213,6 +215,8 @@ def _look_at_pictures(
         if not visible.any():
             facts.blank.append((rendering, view))
             blank += 1
+        elif not depth and (image[..., 3] == 255).all():
+            facts.unmasked.append((rendering, view))
         elif view in chosen and to_source is not None and cameras[view].intrinsics.any():
             solid = visible if depth else image[..., 3] >= OPAQUE
             used += 1

@@ -61,6 +61,12 @@ def blank(made: ModuleType, item: ObjectRecord) -> ObjectRecord:
     return made.change(item, images={"kato": images})
 
 
+def opaque(made: ModuleType, item: ObjectRecord) -> ObjectRecord:
+    images = item.images["kato"].copy()
+    images[..., 3] = 255
+    return made.change(item, images={"kato": images})
+
+
 def fewer(made: ModuleType, item: ObjectRecord, count: int) -> ObjectRecord:
     images, cameras = made.pictures(item.mesh, count)
     return made.change(item, images={"kato": images}, cameras={"kato": cameras})
@@ -110,6 +116,7 @@ def sealed(cells: np.ndarray) -> None:
 Change = Callable[[ModuleType, ObjectRecord], ObjectRecord]
 FAULTS: dict[str, tuple[str, str, Change]] = {
     "blank picture": ("error", "pictures with nothing in them", blank),
+    "no background": ("warning", "pictures without a background", opaque),
     "fewer views": ("warning", "objects with missing views", lambda m, r: fewer(m, r, 3)),
     "more views": ("warning", "objects with more views than usual", lambda m, r: fewer(m, r, 5)),
     "no views": ("error", "objects without any view", lambda m, r: fewer(m, r, 0)),
@@ -275,6 +282,17 @@ def test_masks_drawn_by_others_only_warn(hand_made: ModuleType, tmp_path: Path) 
     report = audited(hand_made, tmp_path, items, layout=layout)
     assert list(found(report)) == [("warning", MASKS)]
     assert report.passed
+
+
+def test_photographs_without_a_mask_are_not_compared(hand_made: ModuleType, tmp_path: Path) -> None:
+    layout = Layout(
+        {"kato": Rendering(48, 48, ("a", "e", "d"), mode="rgb+mask")},
+        hand_made.LAYOUT.voxel_kinds,
+        hand_made.LAYOUT.array_kinds,
+    )
+    items = [opaque(hand_made, item) for item in hand_made.records()]
+    report = audited(hand_made, tmp_path, items, layout=layout)
+    assert (report.findings, report.agreements) == ((), ())
 
 
 def test_mirrored_cameras_are_named(hand_made: ModuleType, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +44,28 @@ def fingerprint(path: Path) -> Fingerprint:
         content = sha256_file(path)
         return Fingerprint(content, content)
     digest, times = hashlib.sha256(), hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if not file.is_file() or file.is_symlink():
-            continue
-        name, facts = file.relative_to(path).as_posix(), file.stat()
+    for name in _files(path):
+        file = path / name
+        facts = file.stat()
         body = "" if file.suffix.lower() in _NOT_HASHED else sha256_file(file)
         digest.update(f"{name} {facts.st_size} {body}\n".encode("utf-8", "surrogateescape"))
         times.update(f"{facts.st_mtime_ns}\n".encode())
     times.update(digest.digest())
     return Fingerprint(digest.hexdigest(), times.hexdigest())
+
+
+def _files(folder: Path, inside: str = "") -> Iterator[str]:
+    """Relative paths of all files, no links, in the order of their parts; holds a folder at a time.
+
+    The largest set has 3.4 million files; a sorted list of their paths takes 1.6 GB.
+    """
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(folder / entry.name, f"{inside}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield f"{inside}{entry.name}"
 
 
 def find(folder: Path, names: Iterable[str], command: str, below: Iterable[str] = ()) -> Path:

@@ -29,7 +29,7 @@ def pickle2(value: Any) -> bytes:
         >>> read_pickle(pickle2({b"a": [1, 2.5, None]}), "x.pkl")
         {b'a': [1, 2.5, None]}
     """
-    return START + b"".join(_value(value)) + END
+    return START + b"".join(write_value(value)) + END
 
 
 def open_dict() -> bytes:
@@ -40,12 +40,17 @@ def open_dict() -> bytes:
 def add_items(pairs: Iterable[tuple[Any, Any]]) -> Iterator[bytes]:
     """Keys and values for the dict written last, piece by piece."""
     for key, value in pairs:
-        yield from _value(key)
-        yield from _value(value)
+        yield from write_value(key)
+        yield from write_value(value)
         yield b"s"
 
 
-def _value(value: Any) -> Iterator[bytes]:
+def write_value(value: Any) -> Iterator[bytes]:
+    """One value within a pickle, piece by piece.
+
+    Raises:
+        TypeError: It is of another type than `pickle2` takes.
+    """
     if value is None:
         yield b"N"
     elif isinstance(value, bool):
@@ -69,7 +74,7 @@ def _value(value: Any) -> Iterator[bytes]:
     elif isinstance(value, (list, tuple)):
         yield b"("
         for item in value:
-            yield from _value(item)
+            yield from write_value(item)
         yield b"l" if isinstance(value, list) else b"t"
     else:
         raise TypeError(f"a {type(value).__name__} is not written")
@@ -80,17 +85,17 @@ def _array(array: Array) -> Iterator[bytes]:
     if dtype.kind not in "biufcO":
         raise TypeError(f"an array of {dtype} is not written")
     yield b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
-    yield from _value((0,))
+    yield from write_value((0,))
     yield b"U\x01b\x87R("
-    yield from _value(1)
-    yield from _value(array.shape)
+    yield from write_value(1)
+    yield from write_value(array.shape)
     yield b"cnumpy\ndtype\n"
     objects = dtype.kind == "O"
-    yield from _value((b"O8" if objects else dtype.str[1:].encode(), 0, 1))
+    yield from write_value((b"O8" if objects else dtype.str[1:].encode(), 0, 1))
     yield b"R"
     order = dtype.str[:1].encode()
-    yield from _value((3, order, None, None, None, -1, -1, 63 if objects else 0))
+    yield from write_value((3, order, None, None, None, -1, -1, 63 if objects else 0))
     yield b"b\x89"
     content = list(array.flat) if objects else np.ascontiguousarray(array).tobytes()
-    yield from _value(content)
+    yield from write_value(content)
     yield b"tb"

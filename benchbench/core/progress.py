@@ -30,7 +30,7 @@ class Progress:
 
     Args:
         label: What is being done.
-        total: Number of items, at least 0.
+        total: Number of items, at least 0; once more than that are done it counts as unknown.
         unit: Word for one item, plural.
         quiet: Say nothing.
         done: Items that were already there (a resumed job); they do not count for the rate.
@@ -88,14 +88,19 @@ class Progress:
         speed = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2f}/s"
         if final and self.done >= self.total:
             end = f"took {format_seconds(elapsed)}"
+        elif self.done > self.total:
+            end = f"for {format_seconds(elapsed)}"
         else:
             end = f"eta {format_seconds((self.total - self.done) / rate)}" if rate > 0 else "eta ?"
         extra = "".join(f" {key} {value}" for key, value in self._extra.items())
         clock = time.strftime("%H:%M:%S")
-        line = (
-            f"{clock} {self.label} {self.done}/{self.total} {self.unit} "
-            f"{share:.0f}% {speed} {end}{extra}"
-        )
+        if self.done > self.total:
+            line = f"{clock} {self.label} {self.done} {self.unit} {speed} {end}{extra}"
+        else:
+            line = (
+                f"{clock} {self.label} {self.done}/{self.total} {self.unit} "
+                f"{share:.0f}% {speed} {end}{extra}"
+            )
         if self._terminal:
             self._stream.write("\r" + line.ljust(self._width) + ("\n" if final else ""))
             self._width = len(line)

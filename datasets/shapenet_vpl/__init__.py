@@ -1,0 +1,1 @@
+"""View Prior Learning's pickled form of LSM's renderings of ShapeNet."""

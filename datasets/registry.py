@@ -19,6 +19,7 @@ _MODULES = (
     "shapenet-kato",
     "shapenet-dvr",
     "shapenet-lsm",
+    "shapenet-vpl",
     "pascal3d",
     "pascal3d-vpl",
 )

@@ -1,213 +1,211 @@
-// Kato's approximate gradient of colours, and of colours and silhouettes together.
+// The gradients of a picture's colours: corners by Kato's approximation, textures and lights true.
 //
-// Unlike the silhouette alone, the pixels that would gain by another colour depend on the face that
-// offers it, so there are no lists to prepare: each scan walks its line, eight pixels at a time,
-// past blocks whose gradient is zero.
+// Nothing of the forward pass is kept but the face index: the pixels of each face get their
+// colours again while its texture is at hand for the gradient. A thread owns whole pictures, or
+// ranges of faces of one picture, so every sum has one order whatever the number of threads.
 
 #include <omp.h>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <vector>
 
 #include "huge_pages.h"
-#include "rasterize_scan.h"
+#include "rasterize_colour_scan.h"
+#include "rasterize_texels.h"
 
 namespace bench {
 namespace raster {
 namespace {
 
-constexpr int kBlock = 8;
-
-// The pixels of one picture in lines along one axis: values, their gradient and the face index.
-struct Lines {
-  // Allocates; throws std::bad_alloc.
-  Lines(int count, int length, int channels)
-      : blocks((length + kBlock - 1) / kBlock), stride(static_cast<int64_t>(blocks) * kBlock),
-        plane(stride * count), value(plane * channels), slope(plane * channels), owner(plane, -1),
-        block_live(static_cast<size_t>(blocks) * count), live(count) {}
-
-  void clear_live() {
-    std::fill(block_live.begin(), block_live.end(), 0);
-    std::fill(live.begin(), live.end(), 0);
-  }
-
-  int64_t blocks, stride, plane;
-  std::vector<float> value, slope;  // [channel][line][position]
-  std::vector<int32_t> owner;
-  std::vector<uint8_t> block_live, live;  // whether any gradient there is not zero
-};
-
-// Maps of one picture, top row first; rgb and its gradient are null where they are not asked for,
-// and so is the gradient of alpha.
-struct PictureMaps {
+// What one picture's backward reads and writes; results are null where they are not asked for.
+struct Work {
+  const float* faces;
   const int32_t* index;
-  const float* rgb;
-  const float* rgb_slope;
-  const float* alpha_slope;
+  Paint paint;
+  ColourSlopes slopes;
+  float* to_faces;
+  float* to_textures;
+  float* to_light;
 };
 
 template <int kChannels>
-class ColourScan {
+class ColourBackward {
  public:
   // Allocates; throws std::bad_alloc.
-  ColourScan(Frame frame, int64_t face_count)
-      : frame_(frame), columns_(frame.width, frame.height, kChannels),
-        rows_(frame.height, frame.width, kChannels), owns_(face_count) {}
+  ColourBackward(Frame frame, int64_t face_count, int side, bool scans)
+      : frame_(frame), count_(face_count),
+        runs_(face_count, static_cast<int64_t>(frame.height) * frame.width + 1),
+        lines_(scans ? frame : Frame{1, 1}),
+        texels_gradient_(static_cast<size_t>(side) * side * side) {}
 
-  void prepare(const PictureMaps& maps) {
-    std::fill(owns_.begin(), owns_.end(), 0);
-    columns_.clear_live();
-    rows_.clear_live();
-    const int64_t width = frame_.width, area = width * frame_.height;
+  // The results of fronts [first, last) and their backs.
+  void run(const Work& work, int64_t first, int64_t last, float eps) {
+    runs_.clear();
     for (int y = 0; y < frame_.height; ++y) {
-      for (int x = 0; x < frame_.width; ++x) {
-        const int64_t from = (frame_.height - 1 - y) * width + x;
-        const int32_t owner = maps.index[from];
-        if (owner >= 0) owns_[owner] = 1;
-        float value[kChannels], slope[kChannels];
-        for (int c = 0; c < 3 && kChannels >= 3; ++c) {
-          value[c] = maps.rgb[c * area + from];
-          slope[c] = maps.rgb_slope[c * area + from];
-        }
-        if (kChannels != 3) {
-          value[kChannels - 1] = owner >= 0 ? 1.f : 0.f;
-          slope[kChannels - 1] = maps.alpha_slope[from];
-        }
-        put(rows_, y, x, owner, value, slope);
-        put(columns_, x, y, owner, value, slope);
-      }
+      const int64_t row = static_cast<int64_t>(frame_.height - 1 - y) * frame_.width;
+      runs_.add_row(work.index + row, frame_.width, y);
     }
-  }
-
-  bool owns_pixels(int64_t face) const { return owns_[face] != 0; }
-
-  // Adds to the nine values of one face.
-  void scan_face(const float* face, int32_t id, float eps, float* result) const {
-    const Corners corners = to_corners(face, frame_);
+    lines_.begin(work.index, work.paint.background);
+    const int64_t fronts = work.paint.fronts;
+    for (int64_t f = 0; f < fronts; ++f) {
+      const bool own = f >= first && f < last;
+      if (own) clear_results(work, f);
+      if (work.to_faces == nullptr && !own) continue;
+      bool seen = false;
+      for (int64_t id = f; id < count_; id += fronts) {
+        if (runs_.has_pixels(id)) shade_face(work, id, own, &seen);
+      }
+      if (own && work.to_textures != nullptr) write_texture(work, f, seen);
+    }
+    if (work.to_faces == nullptr) return;
+    lines_.finish(work.slopes);
+    const ColourScan<kChannels> scan(lines_, frame_, eps);
     for (int axis = 0; axis < 2; ++axis) {
-      const Lines& lines = axis == 0 ? columns_ : rows_;
-      for (int e = 0; e < 3; ++e) {
-        Edge edge;
-        if (!make_edge(corners, e, axis, frame_, &edge)) continue;
-        float pull0 = 0.f, pull1 = 0.f;
-        for (int line = edge.first; line <= edge.last; ++line) {
-          if (lines.live[line]) scan_line(edge, lines, line, id, eps, &pull0, &pull1);
+      sort_faces(axis, first, last, fronts);
+      for (const uint64_t place : order_) {
+        const int64_t id = static_cast<uint32_t>(place);
+        const float* face = work.faces + 9 * id;
+        if (!is_culled(face)) {
+          scan.scan_face(face, static_cast<int32_t>(id), axis, work.to_faces + 9 * id);
         }
-        result[3 * edge.corner0 + 1 - axis] -= pull0;
-        result[3 * edge.corner1 + 1 - axis] -= pull1;
       }
     }
   }
 
  private:
-  static void put(Lines& lines, int line, int position, int32_t owner, const float* value,
-                  const float* slope) {
-    const int64_t at = line * lines.stride + position;
-    bool any = false;
-    for (int c = 0; c < kChannels; ++c) {
-      lines.value[c * lines.plane + at] = value[c];
-      lines.slope[c * lines.plane + at] = slope[c];
-      any |= slope[c] != 0.f;
-    }
-    lines.owner[at] = owner;
-    if (any) lines.block_live[line * lines.blocks + position / kBlock] = lines.live[line] = 1;
-  }
-
-  void scan_line(const Edge& edge, const Lines& lines, int line, int32_t id, float eps,
-                 float* pull0, float* pull1) const {
-    Crossing at;
-    if (!find_crossing(edge, line, &at)) return;
-    const int32_t* owner = &lines.owner[line * lines.stride];
-    const float to0 = lever0(edge, line), to1 = lever1(edge, line);
-    float sum0 = 0.f, sum1 = 0.f;
-    if (owner[at.in] == id) {
-      const int first = edge.direction > 0 ? at.out : 0;
-      const int last = edge.direction > 0 ? edge.length - 1 : at.out;
-      add_pulls<false>(lines, line, at.in, first, last, id, at.cross, to0, to1, eps, &sum0, &sum1);
-    }
-    const int far_side = find_far_side(edge, line);
-    const int first = std::max(std::min(at.in, far_side), 0);
-    const int last = std::min(std::max(at.in, far_side), edge.length - 1);
-    add_pulls<true>(lines, line, at.out, first, last, id, at.cross, to0, to1, eps, &sum0, &sum1);
-    if (edge.a1 != line) *pull0 += sum0;
-    if (edge.a0 != line) *pull1 += sum1;
-  }
-
-  // Pixels in [first, last] that would gain by the colour at `offer`; of this face only if `own`.
-  // Eight partial sums, chosen by the position, so the order does not depend on the processor.
-  template <bool own>
-  static void add_pulls(const Lines& lines, int line, int offer, int first, int last, int32_t id,
-                        float cross, float to0, float to1, float eps, float* sum0, float* sum1) {
-    if (first > last) return;
-    const int64_t start = line * lines.stride;
-    const uint8_t* live = &lines.block_live[line * lines.blocks];
-    float offered[kChannels];
-    for (int c = 0; c < kChannels; ++c) offered[c] = lines.value[c * lines.plane + start + offer];
-    float part0[kBlock] = {}, part1[kBlock] = {};
-    for (int block = first / kBlock; block <= last / kBlock; ++block) {
-      if (!live[block]) continue;
-      const int32_t base = block * kBlock;
-      const float* value = &lines.value[start + base];
-      const float* slope = &lines.slope[start + base];
-      const int32_t* owner = &lines.owner[start + base];
-      const int64_t plane = lines.plane;
-#pragma omp simd
-      for (int32_t lane = 0; lane < kBlock; ++lane) {
-        float gain = 0.f;
-        for (int c = 0; c < kChannels; ++c) {
-          gain += (value[c * plane + lane] - offered[c]) * slope[c * plane + lane];
-        }
-        const int32_t d = base + lane;
-        const bool asked = (d >= first) & (d <= last) & (!own | (owner[lane] == id));
-        const float s = asked & (gain > 0.f) ? gain : 0.f;
-        const float offset = static_cast<float>(d) - cross;
-        part0[lane] += s > 0.f ? s / reach(to0, offset, eps) : 0.f;
-        part1[lane] += s > 0.f ? s / reach(to1, offset, eps) : 0.f;
+  // The visible faces in the order of their lines, so that neighbours find the lines in the cache.
+  void sort_faces(int axis, int64_t first, int64_t last, int64_t fronts) {
+    order_.clear();
+    for (int64_t f = first; f < last; ++f) {
+      for (int64_t id = f; id < count_; id += fronts) {
+        if (!runs_.has_pixels(id)) continue;
+        const uint64_t line = axis == 0 ? runs_.first_x(id) : runs_.first_y(id);
+        order_.push_back(line << 32 | static_cast<uint64_t>(id));
       }
     }
-    *sum0 += ((part0[0] + part0[4]) + (part0[1] + part0[5])) +
-             ((part0[2] + part0[6]) + (part0[3] + part0[7]));
-    *sum1 += ((part1[0] + part1[4]) + (part1[1] + part1[5])) +
-             ((part1[2] + part1[6]) + (part1[3] + part1[7]));
+    std::sort(order_.begin(), order_.end());
+  }
+
+  void clear_results(const Work& work, int64_t front) {
+    for (int64_t id = front; id < count_; id += work.paint.fronts) {
+      if (work.to_faces != nullptr) std::memset(work.to_faces + 9 * id, 0, 9 * sizeof(float));
+      if (work.to_light != nullptr) std::memset(work.to_light + 3 * id, 0, 3 * sizeof(float));
+    }
+  }
+
+  // Gives the pixels of a face their colours; if it is an own one, adds up its gradients.
+  void shade_face(const Work& work, int64_t id, bool own, bool* seen) {
+    const ShownFace shown(work.faces + 9 * id, id, frame_, work.paint);
+    const bool learns = own && (work.to_textures != nullptr || work.to_light != nullptr);
+    if (learns && !*seen) {
+      std::fill(texels_gradient_.begin(), texels_gradient_.end(), Quad{});
+      *seen = true;
+    }
+    Quad to_light = {};
+    runs_.for_blocks(id, &pixels_, [&](const PixelBlock& pixels) {
+      texels_.locate(shown, pixels);
+      for (int l = 0; l < pixels.count; ++l) colours_[l] = texels_.sample(shown, l);
+      if (learns) {
+        texels_.weigh();
+        place_slopes(work.slopes, pixels);
+        for (int l = 0; l < pixels.count; ++l) {
+          const Quad slope = slope_at(work.slopes, l);
+          to_light += slope * colours_[l];
+          add_texels(slope * shown.light, l, shown);
+        }
+      }
+      if (work.to_faces != nullptr) {
+        for (int l = 0; l < pixels.count; ++l) {
+          lines_.set_colour(pixels.x[l], pixels.y[l], colours_[l] * shown.light);
+        }
+      }
+    });
+    if (learns && work.to_light != nullptr) {
+      for (int c = 0; c < 3; ++c) work.to_light[3 * id + c] = to_light[c];
+    }
+  }
+
+  void place_slopes(const ColourSlopes& slopes, const PixelBlock& pixels) {
+    const int shift = slopes.shift, width = frame_.width >> shift, top = frame_.height - 1;
+    for (int l = 0; l < kBlock; ++l) {
+      slope_place_[l] = ((top - pixels.y[l]) >> shift) * width + (pixels.x[l] >> shift);
+    }
+  }
+
+  Quad slope_at(const ColourSlopes& slopes, int l) const {
+    const int64_t area = static_cast<int64_t>(frame_.height >> slopes.shift) *
+                         (frame_.width >> slopes.shift);
+    const float* from = slopes.rgb + slope_place_[l];
+    const float share = slopes.shift == 0 ? 1.f : 0.25f;
+    return share * Quad{from[0], from[area], from[2 * area], 0.f};
+  }
+
+  void add_texels(Quad slope, int l, const ShownFace& shown) {
+    Quad* lowest = &texels_gradient_[texels_.place[l] / 3];
+    for (int p = 0; p < kTexels / 2; ++p) {
+      Quad* texel = lowest + shown.step[p] / 3;
+      texel[0] += texels_.share[p][l] * slope;
+      texel[1] += texels_.share[p + kTexels / 2][l] * slope;
+    }
+  }
+
+  void write_texture(const Work& work, int64_t front, bool seen) {
+    float* out = work.to_textures + front * work.paint.cube_size();
+    if (!seen) {
+      std::memset(out, 0, sizeof(float) * work.paint.cube_size());
+      return;
+    }
+    const int64_t count = static_cast<int64_t>(texels_gradient_.size());
+    for (int64_t t = 0; t < count; ++t) {
+      for (int c = 0; c < 3; ++c) out[3 * t + c] = texels_gradient_[t][c];
+    }
   }
 
   Frame frame_;
-  Lines columns_, rows_;
-  std::vector<uint8_t> owns_;
+  int64_t count_;
+  FaceRuns runs_;
+  PictureLines<kChannels> lines_;
+  std::vector<Quad> texels_gradient_;
+  std::vector<uint64_t> order_;
+  PixelBlock pixels_;
+  TexelBlock texels_;
+  Quad colours_[kBlock];
+  int32_t slope_place_[kBlock];
 };
 
 template <int kChannels>
-int scan_pictures(const PictureMaps& maps, const float* faces, int64_t batch, int64_t face_count,
-                  Frame frame, float eps, float* result, int threads) {
+int run_backward(const Work& all, int64_t batch, int64_t face_count, int64_t texture_step,
+                 Frame frame, float eps, int threads) {
   const int64_t wanted = batch < threads ? (threads + batch - 1) / batch : 1;
-  const int64_t parts = wanted < face_count ? wanted : face_count;
-  const int64_t area = static_cast<int64_t>(frame.height) * frame.width;
-  std::vector<ColourScan<kChannels>> scans;
+  const int64_t fronts = all.paint.fronts, parts = std::min(wanted, fronts);
+  const int64_t raster = static_cast<int64_t>(frame.height) * frame.width;
+  const int64_t area = raster >> (2 * all.slopes.shift);
+  std::vector<std::unique_ptr<ColourBackward<kChannels>>> workers;
   try {
-    for (int t = 0; t < threads; ++t) scans.emplace_back(frame, face_count);
+    for (int t = 0; t < threads; ++t) {
+      workers.emplace_back(new ColourBackward<kChannels>(frame, face_count, all.paint.side,
+                                                         all.to_faces != nullptr));
+    }
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
   for (int64_t task = 0; task < batch * parts; ++task) {
     const int64_t b = task / parts, part = task % parts;
-    ColourScan<kChannels>& scan = scans[omp_get_thread_num()];
-    PictureMaps picture = {maps.index + b * area, nullptr, nullptr, nullptr};
-    if (maps.rgb_slope != nullptr) {
-      picture.rgb = maps.rgb + 3 * b * area;
-      picture.rgb_slope = maps.rgb_slope + 3 * b * area;
-    }
-    if (maps.alpha_slope != nullptr) picture.alpha_slope = maps.alpha_slope + b * area;
-    scan.prepare(picture);
-    const int64_t first = face_count * part / parts, last = face_count * (part + 1) / parts;
-    std::memset(result + (b * face_count + first) * 9, 0, sizeof(float) * (last - first) * 9);
-    for (int64_t f = first; f < last; ++f) {
-      const float* face = faces + (b * face_count + f) * 9;
-      if (!scan.owns_pixels(f) || is_culled(face)) continue;
-      scan.scan_face(face, static_cast<int32_t>(f), eps, result + (b * face_count + f) * 9);
-    }
+    Work work = all;
+    work.faces += b * face_count * 9;
+    work.index += b * raster;
+    work.paint.textures += b * texture_step;
+    work.paint.background += 3 * b;
+    if (work.paint.light != nullptr) work.paint.light += b * face_count * 3;
+    work.slopes.rgb += 3 * b * area;
+    if (work.slopes.alpha != nullptr) work.slopes.alpha += b * area;
+    if (work.to_faces != nullptr) work.to_faces += b * face_count * 9;
+    if (work.to_textures != nullptr) work.to_textures += b * fronts * work.paint.cube_size();
+    if (work.to_light != nullptr) work.to_light += b * face_count * 3;
+    workers[omp_get_thread_num()]->run(work, fronts * part / parts, fronts * (part + 1) / parts,
+                                       eps);
   }
   return 0;
 }
@@ -216,22 +214,30 @@ int scan_pictures(const PictureMaps& maps, const float* faces, int64_t batch, in
 }  // namespace raster
 }  // namespace bench
 
-// rgb (B,3,H,W) and its gradient, or both null; gradient (B,H,W) of alpha, or null; faces,
-// index (B,H,W) -> result (B,F,3,3).
-extern "C" BENCH_API int bench_scan_colours(const float* rgb, const float* rgb_gradient,
-                                            const float* alpha_gradient, const float* faces,
-                                            const int32_t* index, int64_t batch,
-                                            int64_t face_count, int64_t height, int64_t width,
-                                            float eps, float* result, int threads) {
+// rgb_gradient (B,3,H,W), alpha_gradient (B,H,W) or null, and what bench_paint was given ->
+// to_faces (B,F,3,3), to_textures (B,fronts,T,T,T,3), to_light (B,F,3), each null if it is not
+// asked for. index is (B, H pool, W pool).
+extern "C" BENCH_API int bench_paint_backward(
+    const float* rgb_gradient, const float* alpha_gradient, const float* faces,
+    const float* textures, const float* light, const float* background, const int32_t* index,
+    int64_t batch, int64_t face_count, int64_t fronts, int64_t texture_step, int64_t side,
+    int64_t height, int64_t width, int64_t pool, float eps, int64_t linear, float* to_faces,
+    float* to_textures, float* to_light, int threads) {
   using namespace bench::raster;
-  const Frame frame = {static_cast<int>(height), static_cast<int>(width)};
-  const PictureMaps maps = {index, rgb, rgb_gradient, alpha_gradient};
-  bench::expect_writes(result, batch * face_count * 9 * sizeof(float));
-  if (rgb_gradient == nullptr) {
-    return scan_pictures<1>(maps, faces, batch, face_count, frame, eps, result, threads);
+  const int step = static_cast<int>(pool);
+  const Frame frame = {static_cast<int>(height) * step, static_cast<int>(width) * step};
+  const Paint paint = {textures, light, background, fronts, static_cast<int>(side), eps,
+                       linear != 0};
+  const ColourSlopes slopes = {rgb_gradient, alpha_gradient, frame, step - 1};
+  const Work work = {faces, index, paint, slopes, to_faces, to_textures, to_light};
+  if (to_textures != nullptr) {
+    bench::expect_writes(to_textures, batch * fronts * paint.cube_size() * sizeof(float));
+  }
+  if (to_faces != nullptr) {
+    bench::expect_writes(to_faces, batch * face_count * 9 * sizeof(float));
   }
   if (alpha_gradient == nullptr) {
-    return scan_pictures<3>(maps, faces, batch, face_count, frame, eps, result, threads);
+    return run_backward<3>(work, batch, face_count, texture_step, frame, eps, threads);
   }
-  return scan_pictures<4>(maps, faces, batch, face_count, frame, eps, result, threads);
+  return run_backward<4>(work, batch, face_count, texture_step, frame, eps, threads);
 }

@@ -37,6 +37,7 @@ class Canvas {
   }
 
   const Frame& frame() const { return frame_; }
+  int band_rows() const { return band_rows_; }
   const float* depth_row(int y) const { return &depth_[offset(y)]; }
   const int32_t* index_row(int y) const { return &index_[offset(y)]; }
 

@@ -92,10 +92,17 @@ struct Crossing {
   int in, out;
 };
 
+BENCH_HD float find_cross(const Edge& edge, int line) {
+  return edge.slope * (line - edge.a0) + edge.b0;
+}
+BENCH_HD int find_inner(const Edge& edge, float cross) {
+  return to_int(edge.direction > 0 ? floorf(cross) : ceilf(cross));
+}
+
 // False where either pixel lies outside the raster: edges at the very border move nothing.
 BENCH_HD bool find_crossing(const Edge& edge, int line, Crossing* crossing) {
-  const float cross = edge.slope * (line - edge.a0) + edge.b0;
-  const int in = to_int(edge.direction > 0 ? floorf(cross) : ceilf(cross));
+  const float cross = find_cross(edge, line);
+  const int in = find_inner(edge, cross);
   if (in < 0 || in >= edge.length) return false;
   const int out = in + edge.direction;
   if (out < 0 || out >= edge.length) return false;
@@ -105,15 +112,27 @@ BENCH_HD bool find_crossing(const Edge& edge, int line, Crossing* crossing) {
   return true;
 }
 
+// Slopes of the face's other two edges.
+struct FarSlopes {
+  float at0, at1;  // of the edges that end in the third corner and in corner 0 or 1
+};
+
+BENCH_HD FarSlopes make_far_slopes(const Edge& edge) {
+  return {(edge.b2 - edge.b0) / (edge.a2 - edge.a0), (edge.b1 - edge.b2) / (edge.a1 - edge.a2)};
+}
+
 // The last pixel inside the face on this line, where one of its other two edges crosses.
-BENCH_HD int find_far_side(const Edge& edge, int line) {
+BENCH_HD int find_far_side(const Edge& edge, const FarSlopes& slopes, int line) {
   float cross;
   if ((line - edge.a0) * (line - edge.a2) < 0.f) {
-    cross = (edge.b2 - edge.b0) / (edge.a2 - edge.a0) * (line - edge.a0) + edge.b0;
+    cross = slopes.at0 * (line - edge.a0) + edge.b0;
   } else {
-    cross = (edge.b1 - edge.b2) / (edge.a1 - edge.a2) * (line - edge.a2) + edge.b2;
+    cross = slopes.at1 * (line - edge.a2) + edge.b2;
   }
   return to_int(edge.direction > 0 ? ceilf(cross) : floorf(cross));
+}
+BENCH_HD int find_far_side(const Edge& edge, int line) {
+  return find_far_side(edge, make_far_slopes(edge), line);
 }
 
 // How far a corner must move (device units) for the edge to reach a pixel, per pixel of offset.

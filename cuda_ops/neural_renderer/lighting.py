@@ -51,19 +51,43 @@ def lighting(
         >>> lighting(face.flip(2), torch.ones(1, 1, 2, 2, 2, 3))[0, 0, 0, 0, 0]
         tensor([0.5000, 0.5000, 0.5000])
     """
-    light = faces.new_zeros((faces.shape[0], 1, 3))
-    if intensity_ambient != 0:
-        light = light + intensity_ambient * _rows("color_ambient", color_ambient, faces)
-    if intensity_directional != 0:
-        side = torch.linalg.cross(
-            faces[:, :, 0] - faces[:, :, 1], faces[:, :, 2] - faces[:, :, 1], dim=-1
-        )
-        length = torch.linalg.vector_norm(side, dim=-1, keepdim=True)
-        normal = side / length.clamp_min(_SHORTEST)
-        toward = (normal * _rows("direction", direction, faces)).sum(-1, keepdim=True)
-        colour = _rows("color_directional", color_directional, faces)
-        light = light + intensity_directional * colour * toward.relu()
+    light, _ = face_lights(
+        faces, intensity_ambient, intensity_directional, color_ambient, color_directional,
+        direction,
+    )  # fmt: skip
     return textures * light[:, :, None, None, None, :]
+
+
+def face_lights(
+    faces: Tensor,
+    intensity_ambient: float = 0.5,
+    intensity_directional: float = 0.5,
+    color_ambient: Colour = (1, 1, 1),
+    color_directional: Colour = (1, 1, 1),
+    direction: Colour = (0, 1, 0),
+) -> tuple[Tensor, Tensor]:
+    """The light on the fronts and on the backs of faces, each (B, F, 3).
+
+    Arguments are those of `lighting`. A back has the opposite normal.
+
+    Example:
+        >>> face = torch.tensor([[[[0.0, 0, 1], [0, 0, 0], [1, 0, 0]]]])  # looks up
+        >>> [side[0, 0, 0].item() for side in face_lights(face)]
+        [1.0, 0.5]
+    """
+    ambient = faces.new_zeros((faces.shape[0], faces.shape[1], 3))
+    if intensity_ambient != 0:
+        ambient = ambient + intensity_ambient * _rows("color_ambient", color_ambient, faces)
+    if intensity_directional == 0:
+        return ambient, ambient
+    side = torch.linalg.cross(
+        faces[:, :, 0] - faces[:, :, 1], faces[:, :, 2] - faces[:, :, 1], dim=-1
+    )
+    length = torch.linalg.vector_norm(side, dim=-1, keepdim=True)
+    normal = side / length.clamp_min(_SHORTEST)
+    toward = (normal * _rows("direction", direction, faces)).sum(-1, keepdim=True)
+    colour = intensity_directional * _rows("color_directional", color_directional, faces)
+    return ambient + colour * toward.relu(), ambient + colour * (-toward).relu()
 
 
 def _rows(name: str, value: Colour, faces: Tensor) -> Tensor:

@@ -39,6 +39,8 @@ def rasterize_rgbad(
     return_alpha: bool = True,
     return_depth: bool = True,
     linear: bool = False,
+    light: Tensor | None = None,
+    fill_back: bool = False,
 ) -> dict[str, Tensor | None]:
     """Draws colours, silhouette and depth at once.
 
@@ -55,6 +57,9 @@ def rasterize_rgbad(
         return_alpha: Whether to draw the silhouette.
         return_depth: Whether to draw the depth.
         linear: Interpolate depth and textures as in a parallel projection, not through a lens.
+        light: (B, F, 3) factors of each face's colours; None is 1.
+        fill_back: The second half of the faces are the backs of the first, whose textures alone
+            are given, as in `benchbench.cuda_ops.rasterize_layers.rasterize_layers`.
 
     Returns:
         "rgb" (B, 3, H, W), "alpha" (B, H, W) and "depth" (B, H, W), None for those not asked for.
@@ -81,14 +86,11 @@ def rasterize_rgbad(
         )
         return {"rgb": None, "alpha": alpha, "depth": None}
     layers = rasterize_layers(
-        faces, textures if return_rgb else None, height * pool, width * pool, near, far, eps,
-        torch.as_tensor(background_color), linear,
+        faces, textures if return_rgb else None, height, width, near, far, eps,
+        torch.as_tensor(background_color), linear, light, fill_back, pool,
+        with_alpha=return_alpha, with_depth=return_depth,
     )  # fmt: skip
-    return {
-        "rgb": _shrink(layers.rgb, pool) if layers.rgb is not None else None,
-        "alpha": _shrink(layers.alpha[:, None], pool)[:, 0] if return_alpha else None,
-        "depth": _shrink(layers.depth[:, None], pool)[:, 0] if return_depth else None,
-    }
+    return {"rgb": layers.rgb, "alpha": layers.alpha, "depth": layers.depth}
 
 
 def rasterize(
@@ -198,7 +200,3 @@ class Rasterize(nn.Module):
             torch.empty(0) if alpha is None else alpha.flip(1),
             torch.empty(0) if depth is None else depth.flip(1),
         )
-
-
-def _shrink(pictures: Tensor, pool: int) -> Tensor:
-    return nn.functional.avg_pool2d(pictures, pool) if pool > 1 else pictures

@@ -25,7 +25,7 @@ from benchbench.cuda_ops.neural_renderer.batches import (
     pad_meshes,
     textures_from_vertex_colors,
 )
-from benchbench.cuda_ops.neural_renderer.lighting import lighting
+from benchbench.cuda_ops.neural_renderer.lighting import face_lights
 from benchbench.cuda_ops.rasterize_layers import bend_depth, straighten_depth
 from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
 
@@ -289,10 +289,8 @@ class Renderer(nn.Module):
         if tuple(textures.shape) != (*faces.shape[:2], side, side, side, 3):
             expected = f"({faces.shape[0]}, {faces.shape[1]}, T, T, T, 3), or colours of vertices"
             raise ShapeError("Renderer", "textures", expected, tuple(textures.shape))
-        if self.fill_back:
-            textures = torch.cat((textures, textures.permute(0, 1, 4, 3, 2, 5)), dim=1)
-        textures = lighting(
-            vertices_to_faces(vertices, self._sides(faces)), textures,
+        fronts, backs = face_lights(
+            vertices_to_faces(vertices, faces),
             self.light_intensity_ambient, self.light_intensity_directional,
             self.light_color_ambient, self.light_color_directional, self.light_direction,
         )  # fmt: skip
@@ -300,6 +298,8 @@ class Renderer(nn.Module):
             self._corners(vertices, faces, camera), textures, self.image_size,
             self.anti_aliasing, self.near, self.far, self.rasterizer_eps, self.background_color,
             return_alpha=everything, return_depth=everything, linear=self._linear,
+            light=torch.cat((fronts, backs), 1) if self.fill_back else fronts,
+            fill_back=self.fill_back,
         )  # fmt: skip
 
     def _corners(self, vertices: Meshes, faces: Meshes, camera: tuple[Any, ...]) -> Tensor:

@@ -4,8 +4,10 @@ One batch of pictures of a sphere whose silhouette is to become an ellipsoid's. 
 from corners on the screen, get the slopes of the same loss, 2 (picture - target), and end with the
 gradient at these corners; deodr gets its silhouette edges for free. Colours: our faces have cubes
 of 4 x 4 x 4 texels, deodr's as many in a square of one picture, and both end with the gradient of
-the texels too; the whole `Renderer`, from vertices, with light and both sides of every face, is
-timed beside them. Last, how the cost grows with the faces.
+the texels too; once all texels and the background are each of one colour, once the texels are
+random and so are those of the goal, so that nearly every pixel has a slope. The whole `Renderer`,
+from vertices, with light and both sides of every face, is timed beside them. Last, how the cost
+grows with the faces.
 """
 
 from __future__ import annotations
@@ -129,11 +131,20 @@ def test_silhouettes(race, scene: Scene, size: int) -> None:  # type: ignore[no-
     )
 
 
-def our_colours(faces: np.ndarray, start: Tensor, goal: Tensor, size: int) -> Callable[[], object]:
+def our_texels(shape: tuple[int, ...], seed: int | None) -> Tensor:
+    if seed is None:
+        return torch.full((*shape, 3), 0.5)
+    return torch.rand((*shape, 3), generator=torch.Generator().manual_seed(seed))
+
+
+def our_colours(
+    faces: np.ndarray, start: Tensor, goal: Tensor, size: int, is_random: bool
+) -> Callable[[], object]:
     index = torch.from_numpy(faces)
     corners = vertices_to_faces(start, index)
-    cubes = torch.full((*corners.shape[:2], TEXTURE, TEXTURE, TEXTURE, 3), 0.5)
-    target = nr.rasterize(vertices_to_faces(goal, index), cubes, size)
+    shape = (*corners.shape[:2], TEXTURE, TEXTURE, TEXTURE)
+    cubes, goal_cubes = (our_texels(shape, seed if is_random else None) for seed in (0, 1))
+    target = nr.rasterize(vertices_to_faces(goal, index), goal_cubes, size)
 
     def step() -> object:
         leaf, texels = corners.detach().requires_grad_(), cubes.detach().requires_grad_()
@@ -144,12 +155,15 @@ def our_colours(faces: np.ndarray, start: Tensor, goal: Tensor, size: int) -> Ca
     return step
 
 
-def our_renderer(faces: np.ndarray, start: Tensor, goal: Tensor, size: int) -> Callable[[], object]:
+def our_renderer(
+    faces: np.ndarray, start: Tensor, goal: Tensor, size: int, is_random: bool
+) -> Callable[[], object]:
     index = torch.from_numpy(faces)
     renderer = nr.Renderer(image_size=size, camera_mode="look_at")
     renderer.camera_mode = "none"  # the vertices are on the screen already
-    cubes = torch.full((len(start), len(faces), TEXTURE, TEXTURE, TEXTURE, 3), 0.5)
-    target = renderer(goal, index, cubes, mode="rgb")
+    shape = (len(start), len(faces), TEXTURE, TEXTURE, TEXTURE)
+    cubes, goal_cubes = (our_texels(shape, seed if is_random else None) for seed in (0, 1))
+    target = renderer(goal, index, goal_cubes, mode="rgb")
 
     def step() -> object:
         leaf, texels = start.detach().requires_grad_(), cubes.detach().requires_grad_()
@@ -161,16 +175,19 @@ def our_renderer(faces: np.ndarray, start: Tensor, goal: Tensor, size: int) -> C
 
 
 def their_colours(
-    deodr: ModuleType, faces: np.ndarray, start: Tensor, goal: Tensor, size: int
+    deodr: ModuleType, faces: np.ndarray, start: Tensor, goal: Tensor, size: int, is_random: bool
 ) -> Callable[[], object]:
     count = len(faces)
     side = int(np.ceil(np.sqrt(count)))
     row, column = np.divmod(np.arange(count), side)
     low = np.stack((column, row), 1)[:, None] * float(PATCH)
     uv = low + np.array([[0.0, 0.0], [PATCH - 1.0, 0.0], [0.0, PATCH - 1.0]])
-    texture = np.full((side * PATCH, side * PATCH, 3), 0.5)
+    sides = (side * PATCH, side * PATCH)
+    texture, goal_texture = (
+        our_texels(sides, seed if is_random else None).double().numpy() for seed in (0, 1)
+    )
 
-    def scene(screen: np.ndarray, edges: np.ndarray) -> object:
+    def scene(screen: np.ndarray, edges: np.ndarray, texture: np.ndarray) -> object:
         pixels = np.stack(((screen[:, 0] + 1) / 2, (1 - screen[:, 1]) / 2), 1) * size - 0.5
         return deodr.Scene2D(
             faces=faces.astype(np.uint32),
@@ -184,12 +201,12 @@ def their_colours(
 
     starts, goals = start.double().numpy(), goal.double().numpy()
     flags = [silhouette_edges(faces, one) for one in starts]
-    targets = [scene(one, silhouette_edges(faces, one)).render(1)[0] for one in goals]
+    targets = [scene(one, silhouette_edges(faces, one), goal_texture).render(1)[0] for one in goals]
 
     def step() -> object:
         gradients = []
         for one, edges, target in zip(starts, flags, targets, strict=True):
-            drawn = scene(one, edges)
+            drawn = scene(one, edges, texture)
             image, _ = drawn.render(1)
             drawn.clear_gradients()
             drawn.render_backward(2 * (image - target))
@@ -199,17 +216,20 @@ def their_colours(
     return step
 
 
-@pytest.mark.parametrize("size", [64, 256])
-def test_colours(race, scene: Scene, size: int) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("texels", ["flat", "random"])
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_colours(race, scene: Scene, size: int, texels: str) -> None:  # type: ignore[no-untyped-def]
     deodr = pytest.importorskip("deodr", reason="not installed (extra 'peers')")
     few = (scene[0], scene[1][:16], scene[2][:16])
     race(
-        f"rgb {size}x{size} with anti-aliasing, T={TEXTURE}, 16 spheres, forward + backward, "
-        "per picture",
+        f"rgb {size}x{size} with anti-aliasing, {texels} texels, T={TEXTURE}, 16 spheres, "
+        "forward + backward, per picture",
         {
-            "ours": our_colours(*few, size),
-            "deodr": their_colours(deodr, *few, size),
-            "(ours, Renderer with light and both sides)": our_renderer(*few, size),
+            "ours": our_colours(*few, size, texels == "random"),
+            "deodr": their_colours(deodr, *few, size, texels == "random"),
+            "(ours, Renderer with light and both sides)": our_renderer(
+                *few, size, texels == "random"
+            ),
         },
         rounds=5,
         per=16,

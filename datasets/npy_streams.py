@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,9 @@ class ArrayStream:
         self._file, self._label = file, label
         self._member, size = self._first_member()
         # the header's own reader bounds what it takes
-        self.shape, fortran, self.dtype, length = read_npy_header(self._member, label)
+        self.shape, fortran, self.dtype, length = read_npy_header(
+            cast(BinaryIO, self._member), label
+        )
         if self.dtype.hasobject:
             raise InputError(f"'{label}' holds Python objects, which only pickle could read")
         if fortran or not self.shape or 0 in self.shape[1:] or self.dtype.itemsize == 0:

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,23 +31,7 @@ from benchbench.datasets.shapenet_vpl.prepare import prepare
 from benchbench.datasets.store import Store
 
 QUIET = {"quiet": True}
-IDS = {"02691156/d": "test", "03001627/a": "train", "03001627/b_1-x": "val", "03001627/c": "val"}
 NAME = "03001627_val.pkl"
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pickles of two classes; a test copies what it changes."""
-    solids = [snug_solid(name, part, n) for n, (name, part) in enumerate(IDS.items())]
-    return export("shapenet-vpl", solids, tmp_path_factory.mktemp("vpl") / "raw")
-
-
-@pytest.fixture(scope="module")
-def prepared(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    report = prepare(tmp_path_factory.mktemp("root"), source=raw, **QUIET)
-    assert (report.counts["objects"], report.counts["pictures"]) == (4, 80)
-    assert (report.failed, report.excluded) == ([], [])
-    return Store(report.path)
 
 
 def load(path: Path) -> dict[str, dict[str, Any]]:
@@ -155,9 +138,11 @@ def test_azimuth_is_minus_lsms(tmp_path: Path, prepared: Store) -> None:
         np.testing.assert_array_equal(store.image(0, view), prepared.image(index, view))
 
 
-def test_pixels_and_numbers_are_the_files(prepared: Store, raw: Path) -> None:
+def test_pixels_and_numbers_are_the_files(
+    prepared: Store, raw: Path, parts: dict[str, str]
+) -> None:
     for index, name in enumerate(prepared.object_ids):
-        found = load(raw / f"{name[:8]}_{IDS[name]}.pkl")
+        found = load(raw / f"{name[:8]}_{parts[name]}.pkl")
         for view in range(20):
             key = f"{name.replace('/', '_', 1)}_{view}"
             with Image.open(io.BytesIO(found["images"][key].encode("latin1"))) as picture:
@@ -166,11 +151,11 @@ def test_pixels_and_numbers_are_the_files(prepared: Store, raw: Path) -> None:
             assert numbers == list(found["viewpoints"][key])
 
 
-def test_splits(prepared: Store) -> None:
+def test_splits(prepared: Store, parts: dict[str, str]) -> None:
     assert (prepared.split_names, prepared.split_name) == (("vpl",), "vpl")
     for part in ("train", "val", "test"):
         ids = [prepared.object_ids[row] for row in prepared.indices(part)]
-        assert ids == sorted(name for name, its in IDS.items() if its == part)
+        assert ids == sorted(name for name, its in parts.items() if its == part)
 
 
 def test_lsms_list_is_there_where_ids_are_of_it(raw: Path, tmp_path: Path) -> None:
@@ -471,34 +456,3 @@ def test_commands(raw: Path, tmp_path: Path) -> None:
     done = bench("prepare", "shapenet-vpl", "--from", source, home=tmp_path / "none")
     assert (done.returncode, done.stdout) == (1, "")
     assert "has no 'viewpoints'" in done.stderr
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_pictures(raw: Path, tmp_path: Path) -> None:
-    """2,000 objects with 40,000 pictures of 20 KB: what the keys and places take."""
-    content = in_bytes(load(raw / "03001627_train.pkl"))
-    padding = b"\0" * 20_000  # behind the end of the picture; nothing is decoded here
-    views = {f"03001627_m{n:04d}_{v}": v for n in range(2000) for v in range(20)}
-    pictures = [data + padding for data in content["images"].values()]
-    viewpoints = list(content["viewpoints"].values())
-    (cells,) = content["voxels"].values()
-    with (tmp_path / "03001627_train.pkl").open("wb") as file:
-        pickler = pickle.Pickler(file, 4)
-        pickler.fast = True  # no memo: every picture is written anew
-        pickler.dump(
-            {
-                "images": {key: pictures[view] for key, view in views.items()},
-                "viewpoints": {key: viewpoints[view] for key, view in views.items()},
-                "voxels": {f"03001627_m{n:04d}": cells for n in range(2000)},
-            }
-        )
-    size = (tmp_path / "03001627_train.pkl").stat().st_size
-    assert size > 800_000_000
-    tracemalloc.start()
-    try:
-        jobs = module.read(module.locate(tmp_path)).jobs(frozenset())
-        assert sum(1 for _ in jobs) == 2000
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 60_000_000

@@ -20,6 +20,7 @@ _MODULES = (
     "shapenet-dvr",
     "shapenet-lsm",
     "shapenet-vpl",
+    "shapenet-core",
     "pascal3d",
     "pascal3d-vpl",
 )

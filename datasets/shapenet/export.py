@@ -70,4 +70,5 @@ def _raw(solid: Solid) -> tuple[Mesh, Array]:
     vertices = np.asarray(solid.mesh.vertices, np.float64)
     sides = vertices.max(0) - vertices.min(0)
     diagonal = float(np.linalg.norm(sides))
-    return Mesh(vertices / diagonal, solid.mesh.faces), sides / diagonal
+    scaled: Array = vertices / diagonal
+    return Mesh(scaled, solid.mesh.faces), sides / diagonal

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from benchbench.core.errors import UsageError
-from benchbench.core.types import Mesh
 from benchbench.datasets import preparing
 from benchbench.datasets.archives import read_archive
-from benchbench.datasets.exporting import Solid, asymmetric_cells, asymmetric_solid, export
+from benchbench.datasets.exporting import Solid, asymmetric_cells, export, snug_solid
 from benchbench.datasets.pictures import decode_png
 from benchbench.datasets.shapenet.prepare import CONVERTER, prepare
 from benchbench.datasets.spec import Archive
@@ -27,25 +26,13 @@ ARCHIVES = ("ShapeNetRendering.tgz", "ShapeNetVox32.tgz")
 SIZE = 137
 
 
-def snug(id: str, seed: int) -> Solid:
-    """`asymmetric_solid` with every inner side a quarter of a cell within its cells.
-
-    The voxeliser marks every cell that a surface touches; so it touches none but its own.
-    """
-    solid = asymmetric_solid(id, "test", seed)
-    cells = (np.asarray(solid.mesh.vertices, np.float64) + 0.5) * 32
-    for box in range(4):
-        rows = cells[8 * box : 8 * box + 8]
-        low, high = rows.min(0), rows.max(0)
-        inner = (rows == low) * (low > 0) * 0.25 - (rows == high) * (high < 32) * 0.25
-        cells[8 * box : 8 * box + 8] = rows + inner
-    mesh = Mesh((cells / 32 - 0.5).astype(np.float32), solid.mesh.faces)
-    return dataclasses.replace(solid, mesh=mesh)
-
-
 @pytest.fixture(scope="module")
 def solids() -> list[Solid]:
-    return [snug(f"{synset}/{name}", n) for n, synset in enumerate(CLASSES) for name in "ba"]
+    return [
+        snug_solid(f"{synset}/{name}", "test", n)
+        for n, synset in enumerate(CLASSES)
+        for name in "ba"
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,43 @@ Most of the field's ShapeNet archives have this form; `Tree` says what differs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchbench.core.errors import InputError
 from benchbench.datasets.archives import Limits, read_archive, safe_name
-from benchbench.datasets.sources import read_file
+from benchbench.datasets.sources import files_below, read_file
 
 _PENDING = 1 << 29  # bytes of half-seen models held in memory while an archive is read
 
 _DEEPEST = 5  # synset, model, and a file at most two folders down
 
 Skip = Callable[[str, str], bool]
+
+
+class FolderFiles(Mapping[str, bytes]):
+    """Files of a folder, read when asked for: by the process that converts the model.
+
+    Args:
+        folder: The folder.
+        places: What a file is called here to its path in the folder.
+    """
+
+    def __init__(self, folder: Path, places: Mapping[str, str]) -> None:
+        self._folder, self._places = folder, dict(places)
+
+    def __getitem__(self, name: str) -> bytes:
+        return read_file(self._folder / self._places[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 @dataclass(frozen=True)
@@ -32,7 +56,7 @@ class Model:
 
     synset: str
     name: str
-    files: dict[str, bytes]
+    files: Mapping[str, bytes]
 
     @property
     def id(self) -> str:
@@ -93,15 +117,15 @@ def _from_folder(path: Path, tree: Tree, skip: Skip) -> Iterator[Model]:
                 yield Model(synset, name, {})
                 continue
             folder = path / synset / name
-            files: dict[str, bytes] = {}
-            for file in sorted(folder.rglob("*")):
-                inside = _inside(file.relative_to(folder).as_posix(), tree)
-                if file.is_symlink() or not file.is_file() or not tree.want(inside):
+            places: dict[str, str] = {}
+            for file in files_below(folder):
+                inside = _inside(file, tree)
+                if not tree.want(inside):
                     continue
-                if len(files) >= tree.most_files:
+                if len(places) >= tree.most_files:
                     raise InputError(f"'{folder}' holds too many files for one model")
-                files[inside] = read_file(file)
-            yield Model(synset, name, files)
+                places[inside] = file
+            yield Model(synset, name, FolderFiles(folder, places))
     if tree.inside is not None:
         for file in sorted(path.iterdir()):
             if file.is_file() and tree.inside(f"{tree.what}/{file.name}"):

@@ -20,7 +20,7 @@ from benchbench.core.types import Mesh
 from benchbench.datasets import consent
 from benchbench.datasets.download import Fetched, fetch, present, refuse_offline
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, encode
-from benchbench.datasets.sources import HASH_TITLE, Fingerprint, fingerprint
+from benchbench.datasets.sources import HASH_TITLE, Fingerprint, files_below, fingerprint
 from benchbench.datasets.spec import DatasetSpec, PrepareReport, size_text
 from benchbench.datasets.split_lists import lost_ids
 from benchbench.datasets.splits import Split
@@ -408,7 +408,7 @@ def _check_space(root: Path, paths: Any) -> None:
         if path.is_file():
             packed += path.stat().st_size
         else:
-            packed += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            packed += sum((path / name).stat().st_size for name in files_below(path))
     needed = 2 * packed  # shards and the file put together from them, each below the sources
     with explain_disk(root):
         free = shutil.disk_usage(_existing(root)).free

@@ -44,7 +44,7 @@ def fingerprint(path: Path) -> Fingerprint:
         content = sha256_file(path)
         return Fingerprint(content, content)
     digest, times = hashlib.sha256(), hashlib.sha256()
-    for name in _files(path):
+    for name in files_below(path):
         file = path / name
         facts = file.stat()
         body = "" if file.suffix.lower() in _NOT_HASHED else sha256_file(file)
@@ -54,7 +54,7 @@ def fingerprint(path: Path) -> Fingerprint:
     return Fingerprint(digest.hexdigest(), times.hexdigest())
 
 
-def _files(folder: Path, inside: str = "") -> Iterator[str]:
+def files_below(folder: Path, inside: str = "") -> Iterator[str]:
     """Relative paths of all files, no links, in the order of their parts; holds a folder at a time.
 
     The largest set has 3.4 million files; a sorted list of their paths takes 1.6 GB.
@@ -63,7 +63,7 @@ def _files(folder: Path, inside: str = "") -> Iterator[str]:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(folder / entry.name, f"{inside}{entry.name}/")
+            yield from files_below(folder / entry.name, f"{inside}{entry.name}/")
         elif entry.is_file(follow_symlinks=False):
             yield f"{inside}{entry.name}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -102,12 +103,12 @@ def read_metadata(data: bytes, name: str) -> Array:
     return values
 
 
-def is_complete(files: dict[str, bytes]) -> bool:
+def is_complete(files: Mapping[str, bytes]) -> bool:
     """Whether a model's rendering folder has all that is needed."""
     return METADATA in files and all(f"{view:02d}.png" in files for view in range(VIEWS))
 
 
-def convert(synset: str, model: str, files: dict[str, bytes], grid: Binvox) -> ObjectRecord:
+def convert(synset: str, model: str, files: Mapping[str, bytes], grid: Binvox) -> ObjectRecord:
     """Decode and check one object.
 
     Args:

@@ -122,7 +122,7 @@ def read(found: Mapping[str, Path]) -> preparing.Conversion:
 def _make(
     synset: str,
     name: str,
-    files: dict[str, bytes],
+    files: Mapping[str, bytes],
     bits: Bits,
     translate: tuple[float, float, float],
     scale: float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -56,12 +57,12 @@ def picture_names(view: int) -> tuple[str, str]:
 NAMES = frozenset([CAMERAS, POINTS, *(name for v in range(VIEWS) for name in picture_names(v))])
 
 
-def is_complete(files: dict[str, bytes]) -> bool:
+def is_complete(files: Mapping[str, bytes]) -> bool:
     """Whether a model's folder has all that is needed."""
     return len(files) == len(NAMES)
 
 
-def convert(synset: str, model: str, files: dict[str, bytes]) -> ObjectRecord:
+def convert(synset: str, model: str, files: Mapping[str, bytes]) -> ObjectRecord:
     """Decode and check one object.
 
     Args:
@@ -88,7 +89,7 @@ def convert(synset: str, model: str, files: dict[str, bytes]) -> ObjectRecord:
     )
 
 
-def _picture(files: dict[str, bytes], view: int, label: str) -> Array:
+def _picture(files: Mapping[str, bytes], view: int, label: str) -> Array:
     """Colours as they are, background included, and the mask as fourth channel."""
     image, mask = picture_names(view)
     colour = decode_png(files[image], f"{label}/{image}", (SIZE, SIZE))

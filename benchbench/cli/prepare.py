@@ -22,6 +22,10 @@ Examples:
   bench prepare shapenet --from ~/Downloads       archives or folders you already have
   bench prepare shapenet --audit                  broken views, empty grids, twins, axes
   bench prepare shapes13 --audit                  and: can this set tell methods apart?
+  bench prepare shapenet-core --from DIR --pictures kato,choy
+                                                  your own OBJ tree, pictures drawn here
+  bench prepare shapes13 --size demo --export shapenet --to DIR
+                                                  raw files as another set has them
 """
 
 
@@ -52,6 +56,20 @@ Examples:
     help="Look for faults in the prepared set; exit 5 where they make numbers wrong.",
 )
 @click.option("--overwrite/--no-overwrite", default=False, help="Start anew.")
+@click.option(
+    "--pictures",
+    metavar="NAMES",
+    help="Which pictures to draw, with commas between them, or none (shapenet-core).",
+)
+@click.option(
+    "--export",
+    "layout",
+    metavar="LAYOUT",
+    help="Write the objects of shapes13 as raw files of another data set; nothing is prepared.",
+)
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path), help="Where --export writes: a new folder."
+)
 @common_options
 @click.pass_context
 def prepare(
@@ -66,6 +84,9 @@ def prepare(
     verify: bool,
     audit: bool,
     overwrite: bool,
+    pictures: str | None,
+    layout: str | None,
+    target: Path | None,
 ) -> None:
     """Fetch, verify and convert data sets; the same command again goes on where it stopped."""
     from benchbench.datasets import registry
@@ -77,6 +98,26 @@ def prepare(
                 f"'{typed}' is {name} of size {its_size}, not {size}",
                 hint=f"bench prepare {name} --size {size}",
             )
+        if pictures is not None and not registry.dataset_spec(name).pictures:
+            drawn = [one for one in registry.dataset_names() if registry.dataset_spec(one).pictures]
+            raise UsageError(
+                f"the pictures of '{name}' are not chosen; --pictures is for {', '.join(drawn)}",
+                hint=f"bench prepare {name}",
+            )
+    if layout is not None or target is not None:
+        others = source or pictures or dry_run or verify or audit or overwrite
+        if (
+            others
+            or layout is None
+            or target is None
+            or [name for name, _ in wanted] != ["shapes13"]
+        ):
+            raise UsageError(
+                "--export and --to go together, with shapes13 and at most --size",
+                hint="bench prepare shapes13 --size demo --export shapenet --to DIR",
+            )
+        _export(common, layout, target, wanted[0][1] or size)
+        return
     answers: list[dict[str, Any]] = []
     failed = 0
     for name, its_size in wanted:
@@ -93,6 +134,7 @@ def prepare(
             dry_run=dry_run,
             verify=verify,
             quiet=common.quiet,
+            **({} if pictures is None else {"pictures": pictures}),
         )
         failed += len(report.failed)
         answer: dict[str, Any] = {
@@ -112,6 +154,22 @@ def prepare(
         again = f"--from '{source}' --overwrite" if source else "--overwrite"
         common.say(f"hint: with the files mended: bench prepare {' '.join(names)} {again}")
         ctx.exit(EXIT_PARTIAL)
+
+
+def _export(common: Common, layout: str, target: Path, size: str | None) -> None:
+    """Raw files instead of a prepared set."""
+    from benchbench.datasets.shapes13.export import export
+
+    done = export(layout, target, size or "full", common.quiet)
+    if done.left_out:
+        common.say(f"left out: {done.left_out} objects of classes that {layout} does not have")
+    if common.json:
+        answer = {**dataclasses.asdict(done), "path": str(done.path), "layout": layout}
+        answer_json({"exported": answer})
+    else:
+        rows = [*done.parts.items(), ("objects", sum(done.parts.values()))]
+        click.echo(tabulate(rows, headers=[layout, "count"], tablefmt="plain"))
+    common.say(f"next: bench prepare {layout} --from '{done.path}'")
 
 
 def _ask(name: str, root: Path | None) -> None:

@@ -208,19 +208,22 @@ def hidden_colours(pictures: Array) -> tuple[Array, Array, bool]:
     """
     common = np.zeros((len(pictures), 3), np.uint8)
     others = []
+    packed = np.ascontiguousarray(pictures).view(np.uint32)[..., 0]  # a colour is one number
     for view, picture in enumerate(pictures):
-        rows, columns = np.nonzero(picture[..., 3] == 0)
-        colours = picture[rows, columns, :3]
+        hidden = picture[..., 3] == 0
+        colours = packed[view][hidden]
         if not len(colours):
             continue
-        common[view] = colours[0]
-        odd = (colours != common[view]).any(axis=1)
-        if odd.any():
-            kinds, counts = np.unique(colours, axis=0, return_counts=True)
-            common[view] = kinds[np.argmax(counts)]
-            odd = (colours != common[view]).any(axis=1)
-        place = np.stack([np.full(odd.sum(), view), rows[odd], columns[odd]], axis=1)
-        others.append(np.concatenate([place.astype(np.uint8), colours[odd]], axis=1))
+        usual = colours[0]
+        if (colours != usual).any():
+            kinds, counts = np.unique(colours, return_counts=True)
+            usual = kinds[np.argmax(counts)]
+            places = np.argwhere(hidden & (packed[view] != usual))
+            table = np.empty((len(places), 6), np.uint8)
+            table[:, 0], table[:, 1:3] = view, places
+            table[:, 3:] = picture[tuple(places.T)][:, :3]
+            others.append(table)
+        common[view] = np.array([usual]).view(np.uint8)[:3]
     table = np.concatenate([np.zeros((0, 6), np.uint8), *others])
     whole = len(table) <= _MOST_HIDDEN
     return common, table if whole else table[:0], whole

@@ -173,7 +173,7 @@ FAULTS = {
     "a view missing": (lambda f: (model_of(f) / "render_7.png").unlink(), "19 of 20 render_*.png; "
                        "missing: render_7.png"),
     "a depth missing": (lambda f: (model_of(f) / "depth_0.png").unlink(), "missing: depth_0.png"),
-    "a camera missing": (lambda f: (model_of(f) / "camera_9.mat").unlink(), "missing: camera_9.mat"),
+    "a camera missing": (lambda f: (model_of(f) / "camera_9.mat").unlink(), "g: camera_9.mat"),
     "no view.txt": (lambda f: (model_of(f) / "view.txt").unlink(), "has no view.txt"),
     "a page for a picture": (write("render_2.png", b"<html>"), "render_2.png"),
     "a picture of another size": (write("render_2.png", png(np.zeros((64, 64, 4), np.uint8))),

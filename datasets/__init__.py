@@ -14,6 +14,7 @@ _WHERE = {
     "Store": "store",
     "open_dataset": "store",
     "ViewDataset": "views",
+    "ViewLoader": "loading",
     "StoreWriter": "store_writer",
     "ArrayKind": "records",
     "Layout": "records",

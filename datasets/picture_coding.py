@@ -108,23 +108,40 @@ def decode_picture(
     Args:
         box: Top, left, height, width of the stored part.
         data: What `encode_picture` returned.
-        height: Rows of the whole picture.
-        width: Columns of the whole picture.
+        height: Rows of the picture.
+        width: Columns of the picture.
         mode: One of `MODES`.
 
     Returns:
         (height, width, 4) uint8, or (height, width) uint16 for "depth".
 
     Raises:
-        InputError: The stream is broken or does not fill the box.
+        InputError: The box or the stream does not fit the picture.
     """
-    top, left, rows, columns = (int(value) for value in box)
     image = blank(mode, height, width)
+    decode_into(image, box, data)
+    return image
+
+
+def decode_into(image: Array, box: Iterable[int], data: bytes | memoryview) -> None:
+    """Undo `encode_picture` in place.
+
+    Args:
+        image: (H, W, 4) uint8, or (H, W) uint16 of depth; overwritten.
+        box: Top, left, height, width of the stored part.
+        data: What `encode_picture` returned.
+
+    Raises:
+        InputError: The box or the stream does not fit the picture.
+    """
+    image[...] = 0
+    top, left, rows, columns = box
     if rows * columns == 0:
-        return image
-    if top + rows > height or left + columns > width:
+        return
+    part = image[top : top + rows, left : left + columns]
+    if part.shape[:2] != (rows, columns):
         raise InputError(f"a stored box {top, left, rows, columns} leaves the picture")
-    size = rows * columns * image[0, 0].nbytes
+    size = part.size * part.itemsize
     inflate = zlib.decompressobj()
     try:
         raw = inflate.decompress(data[1:], size + 1)  # never more, whatever the stream claims
@@ -132,9 +149,8 @@ def decode_picture(
         raise InputError(f"a stored picture is damaged ({error})") from error
     if len(raw) != size or not inflate.eof or data[0] not in (_PLAIN, _DIFFERENCES):
         raise InputError(f"a stored picture does not fill its box of {size} bytes")
-    part = np.frombuffer(raw, image.dtype).reshape(rows, columns, *image.shape[2:])
+    found = np.frombuffer(raw, image.dtype).reshape(part.shape)
     if data[0] == _DIFFERENCES:
-        part = np.cumsum(part, axis=0, dtype=image.dtype)
-        part = np.cumsum(part, axis=1, dtype=image.dtype)
-    image[top : top + rows, left : left + columns] = part
-    return image
+        found = np.cumsum(found, axis=0, dtype=image.dtype)
+        found = np.cumsum(found, axis=1, dtype=image.dtype)
+    part[...] = found

@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,26 +20,13 @@ from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Camera
-from benchbench.datasets.picture_coding import MODES, blank, decode_picture
+from benchbench.datasets.picture_coding import blank, decode_into
 from benchbench.datasets.registry import prepare_command, remake_hint
 from benchbench.datasets.store_format import SCHEMA, SPLITS, split_hash, unpack_voxels
 from benchbench.datasets.store_tables import Tables
+from benchbench.datasets.view_tables import Views, attribute_text, read_views
 
 Array = npt.NDArray[Any]
-
-
-class _Views(NamedTuple):
-    """The small tables of one rendering."""
-
-    group: str
-    height: int
-    width: int
-    mode: str
-    depth_unit: float
-    columns: tuple[str, ...]
-    view_offset: Array  # (N+1,)
-    byte_offset: Array  # (K+1,)
-    box: Array  # (K, 4)
 
 
 class Store:
@@ -78,9 +65,9 @@ class Store:
         tables = self._open()
         try:
             root = tables.attributes[""]
-            self.id = _text(root, "id")
-            self.identity = _text(root, "identity")
-            self.info: dict[str, Any] = json.loads(_text(root, "info"))
+            self.id = attribute_text(root, "id")
+            self.identity = attribute_text(root, "identity")
+            self.info: dict[str, Any] = json.loads(attribute_text(root, "info"))
             self.classes = tuple((str(s), str(n)) for s, n in self.info["classes"])
             self.failed = _pairs(tables.text("failed"))
             self.excluded = sorted(_pairs(tables.text("excluded")) + self.failed)
@@ -226,47 +213,13 @@ class Store:
             raise UsageError(f"'{self.path}' holds no pictures")
         return self.renderings[0]
 
-    def _views(self, rendering: str | None) -> _Views:
+    def _views(self, rendering: str | None) -> Views:
         name = rendering or self.default_rendering
-        cache: dict[str, _Views] = self.__dict__.setdefault("_view_tables", {})
+        cache: dict[str, Views] = self.__dict__.setdefault("_view_tables", {})
         if name not in cache:
             require(name, self.renderings, "rendering")
-            cache[name] = self._read_views(f"renderings/{name}")
+            cache[name] = read_views(self._open(), name, len(self), self._damaged)
         return cache[name]
-
-    def _read_views(self, group: str) -> _Views:
-        tables = self._open()
-        try:
-            attributes = tables.attributes[group]
-            height, width = int(attributes["height"]), int(attributes["width"])
-            mode, unit = _text(attributes, "mode"), float(attributes["depth_unit"])
-            columns = tuple(json.loads(_text(attributes, "parameters")))
-        except (KeyError, ValueError, TypeError, OverflowError) as error:
-            raise self._damaged(f"{group}: {error}") from error
-        if not (0 < height < 1 << 16 and 0 < width < 1 << 16 and mode in MODES):
-            raise self._damaged(f"{group} holds {mode} pictures of {height}x{width}")
-        pixels = tables.table(f"{group}/pixels")
-        views = self._offsets(f"{group}/view_offset", len(self))
-        places = self._offsets(f"{group}/byte_offset", int(views[-1]), pixels.shape[0])
-        for part, dtype, row in (
-            ("pixels", np.uint8, ()),
-            ("box", np.uint16, (4,)),
-            ("world_to_camera", np.float64, (4, 4)),
-            ("intrinsics", np.float64, (3, 3)),
-            ("parameters", np.float64, (len(columns),)),
-        ):
-            count = None if part == "pixels" else int(views[-1])
-            tables.expect(f"{group}/{part}", dtype, row, count)
-        box = tables.all(f"{group}/box")
-        return _Views(group, height, width, mode, unit, columns, views, places, box)
-
-    def _offsets(self, name: str, count: int, last: int | None = None) -> Array:
-        """Ascending offsets of `count` things from 0 (to `last`)."""
-        self._open().expect(name, np.int64, (), count + 1)
-        found = self._open().all(name)
-        if found[0] != 0 or (np.diff(found) < 0).any() or last not in (None, int(found[-1])):
-            raise self._damaged(f"{name} does not ascend from 0 to {last}")
-        return found
 
     def picture_size(self, rendering: str | None = None) -> tuple[int, int]:
         """(height, width) of a rendering's pictures, pixels."""
@@ -278,13 +231,21 @@ class Store:
         offset = self._views(rendering).view_offset
         return int(offset[index + 1] - offset[index])
 
-    def _row(self, views: _Views, index: int, view: int) -> int:
-        first, after = int(views.view_offset[index]), int(views.view_offset[index + 1])
-        if not 0 <= view < after - first:
+    def view_counts(self, rendering: str | None = None) -> Array:
+        """(N,) int64: views of every object."""
+        return np.diff(self._views(rendering).view_offset)
+
+    def _places(self, table: Views, rows: Array, views: Array) -> Array:
+        """Rows of views in a rendering's tables."""
+        found = table.view_offset[rows] + views
+        wrong = np.flatnonzero((views < 0) | (found >= table.view_offset[rows + 1]))
+        if len(wrong):
+            row, view = int(rows[wrong[0]]), int(views[wrong[0]])
             raise UsageError(
-                f"object '{self.object_ids[index]}' has {after - first} views, no view {view}"
+                f"object '{self.object_ids[row]}' has {self.view_count(row, table.name)} views, "
+                f"no view {view}"
             )
-        return first + view
+        return found
 
     def image(self, index: int, view: int, rendering: str | None = None) -> Array:
         """One picture.
@@ -299,23 +260,41 @@ class Store:
             mode "rgb+mask", the whole picture and its mask. (H, W) uint16 counts of a "depth"
             rendering; `depth` gives these in the world's units.
         """
-        views = self._views(rendering)
-        row = self._row(views, index, view)
-        start, stop = int(views.byte_offset[row]), int(views.byte_offset[row + 1])
-        data = self._open().bytes(f"{views.group}/pixels", start, stop)
-        try:
-            return decode_picture(
-                views.box[row].tolist(), data, views.height, views.width, views.mode
-            )
-        except InputError as error:
-            raise self._damaged(f"{self.object_ids[index]} view {view}: {error}") from error
+        return self.batch(np.array([index]), np.array([view]), rendering)[0]
+
+    def batch(
+        self, rows: Array, views: Array, rendering: str | None = None, out: Array | None = None
+    ) -> Array:
+        """Pictures of many objects, read in the order of the file.
+
+        Args:
+            rows: (B,) rows of objects.
+            views: (B,) their views.
+            rendering: Name of the rendering; None for the default one.
+            out: Where they go; None for a new array.
+
+        Returns:
+            (B, H, W, 4) uint8, or (B, H, W) uint16 of depth, in the order of `rows`.
+        """
+        table = self._views(rendering)
+        found = blank(table.mode, table.height, table.width, len(rows)) if out is None else out
+        places = self._places(table, np.asarray(rows), np.asarray(views))
+        spans = np.stack([table.byte_offset[places], table.byte_offset[places + 1]], 1).tolist()
+        tables, name = self._open(), f"{table.group}/pixels"
+        boxes = table.box[places].tolist()
+        for n in np.argsort(places, kind="stable").tolist():
+            data = tables.bytes(name, *spans[n])
+            try:
+                decode_into(found[n], boxes[n], data)
+            except InputError as error:
+                where = f"{self.object_ids[int(rows[n])]} view {int(views[n])}"
+                raise self._damaged(f"{where}: {error}") from error
+        return found
 
     def images(self, index: int, rendering: str | None = None) -> Array:
         """All pictures of object `index`: (K, H, W, 4) uint8, or (K, H, W) uint16 of depth."""
-        name = rendering or self.default_rendering
-        views = self._views(name)
-        stack = [self.image(index, v, name) for v in range(self.view_count(index, name))]
-        return np.stack(stack) if stack else blank(views.mode, views.height, views.width, 0)
+        count = self.view_count(index, rendering)
+        return self.batch(np.full(count, index), np.arange(count), rendering)
 
     def mode(self, rendering: str | None = None) -> str:
         """What the pictures of a rendering are: "rgba", "rgb+mask" or "depth"."""
@@ -336,7 +315,7 @@ class Store:
     def camera(self, index: int, view: int, rendering: str | None = None) -> Camera:
         """The camera of one picture; its world is the source's frame (`source_to_object`)."""
         views, tables = self._views(rendering), self._open()
-        row = self._row(views, index, view)
+        row = int(self._places(views, np.array([index]), np.array([view]))[0])
         values = tables.row(f"{views.group}/parameters", row).tolist()
         return Camera(
             tables.row(f"{views.group}/world_to_camera", row),
@@ -452,12 +431,6 @@ class Store:
             for part in ("box", "world_to_camera", "intrinsics", "parameters"):
                 rows[f"{views.group}/{part}"] = tables.rows(f"{views.group}/{part}", first, after)
         return rows
-
-
-def _text(attributes: dict[str, Any], name: str) -> str:
-    """A fixed-length text attribute (no variable-length strings are written)."""
-    value = attributes[name]
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

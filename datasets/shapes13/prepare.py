@@ -13,8 +13,8 @@ from benchbench.core.errors import BenchError, UsageError
 from benchbench.core.progress import Progress
 from benchbench.datasets.cameras import CHOY_PARAMETERS, KATO_PARAMETERS
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, Rendering, encode
-from benchbench.datasets.shapes13.render import CHOY_SIZE, KATO_SIZE
-from benchbench.datasets.shapes13.spec import GENERATOR, SEED, SIZES, SPEC, STARTS
+from benchbench.datasets.shapes13.render import CHOY_SIZE, KATO_SIZE, WILD_PARAMETERS, WILD_SIZE
+from benchbench.datasets.shapes13.spec import GENERATOR, PICTURES, SEED, SIZES, SPEC, STARTS
 from benchbench.datasets.shapes13.voxels import VOXEL_KINDS
 from benchbench.datasets.spec import PrepareReport
 from benchbench.datasets.store import Store
@@ -28,6 +28,9 @@ RENDERINGS = {
     ),
     "choy": Rendering(
         CHOY_SIZE, CHOY_SIZE, CHOY_PARAMETERS, "24 random views as in 3D-R2N2, own rasteriser"
+    ),
+    "wild": Rendering(
+        WILD_SIZE, WILD_SIZE, WILD_PARAMETERS, "24 views from anywhere, any lens, own rasteriser"
     ),
 }
 LAYOUT = Layout(RENDERINGS, VOXEL_KINDS)
@@ -72,6 +75,7 @@ def make(item: Item) -> Encoded | tuple[str, str]:
         shape = generate(name, index, seed)
         kato, kato_cameras = render.kato_pictures(shape)
         choy, choy_cameras = render.choy_pictures(shape)
+        wild, wild_cameras = render.wild_pictures(shape)
     except BenchError as error:
         return object_id(name, index), str(error)
     vertices, faces = shape.solid.vertices, shape.solid.faces
@@ -79,8 +83,8 @@ def make(item: Item) -> Encoded | tuple[str, str]:
         ObjectRecord(
             id=shape.id,
             synset=shape.id.split("/")[0],
-            images={"kato": kato, "choy": choy},
-            cameras={"kato": kato_cameras, "choy": choy_cameras},
+            images={"kato": kato, "choy": choy, "wild": wild},
+            cameras={"kato": kato_cameras, "choy": choy_cameras, "wild": wild_cameras},
             voxels={
                 "kato": voxels.kato_grid(vertices, faces),
                 "binvox": voxels.unit_grid(vertices, faces),
@@ -154,7 +158,7 @@ def prepare(
         "licence_text": SPEC.licence.text,
         "citation": [],
         "axes": "x front, y up, right-handed; ShapeNetCore v1, longest side 1, centred",
-        "converter": f"shapes13 generator {GENERATOR}",
+        "converter": f"shapes13 generator {GENERATOR}, pictures {PICTURES}",
         "sources": {},
         "notes": SPEC.notes,
         "size": size,
@@ -162,6 +166,7 @@ def prepare(
     }
     plan = {
         "generator": GENERATOR,
+        "pictures": PICTURES,
         "seed": seed,
         "size": size,
         "manifold3d": version("manifold3d"),

@@ -43,7 +43,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert report.failed == []
     assert report.counts["objects"] == 16
     assert report.counts["chair"] == 4
-    assert report.counts["pictures"] == 16 * 48
+    assert report.counts["pictures"] == 16 * 72
     return report.path
 
 
@@ -51,7 +51,7 @@ def test_store_holds_what_the_generator_makes(prepared: Path) -> None:
     store = Store(prepared)
     assert store.id == "shapes13-demo"
     assert store.split_counts() == {"train": 8, "val": 4, "test": 4}
-    assert store.renderings == ("kato", "choy")
+    assert store.renderings == ("kato", "choy", "wild")
     assert list(dict(store.classes).values()) == list(FEW.values())
     # The first objects of each part of the full set: 100 is the first of val, 110 of test.
     chairs = store.indices("all", ["03001627"])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from benchbench.datasets import drawing
-from benchbench.datasets.cameras import Camera, choy_cameras, project
+from benchbench.datasets.cameras import Camera, Cameras, choy_cameras, project
 from benchbench.datasets.shapes13 import render
 from benchbench.datasets.shapes13.assembly import Assembly
 from benchbench.datasets.shapes13.generate import Shape, generate
 from benchbench.datasets.shapes13.parts import box
+
+Maker = Callable[[Shape], tuple[np.ndarray, Cameras]]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +33,10 @@ def camera(cameras: render.Cameras, view: int) -> Camera:
     return Camera(cameras.world_to_camera[view], cameras.intrinsics[view])
 
 
-@pytest.mark.parametrize("make", [render.kato_pictures, render.choy_pictures])
-def test_vertices_fall_in_the_mask_of_every_view(corner: Shape, make: object) -> None:
+@pytest.mark.parametrize("make", [render.kato_pictures, render.choy_pictures, render.wild_pictures])
+def test_vertices_fall_in_the_mask_of_every_view(corner: Shape, make: Maker) -> None:
     for shape in (corner, generate("sofa", 1)):
-        pictures, cameras = make(shape)  # type: ignore[operator]
+        pictures, cameras = make(shape)
         size = pictures.shape[1]
         for view in range(24):
             pixels, depth = project(camera(cameras, view), shape.solid.vertices)
@@ -95,10 +98,41 @@ def test_choy_cameras_are_those_of_the_raw_frame(corner: Shape) -> None:
     assert (field == 25).all()
 
 
-def test_random_cameras_are_a_function_of_seed_and_id(corner: Shape) -> None:
-    first = render.choy_pictures(corner)[1].parameters
-    again = render.choy_pictures(corner)[1].parameters
-    other = render.choy_pictures(dataclasses.replace(corner, id="03636649/lamp0001"))[1].parameters
+def test_wild_cameras_by_eye_target_and_up(corner: Shape) -> None:
+    pictures, cameras = render.wild_pictures(corner)
+    points = corner.solid.vertices
+    radius = np.linalg.norm(np.ptp(points, axis=0)) / 2
+    for view, (azimuth, elevation, distance, field) in enumerate(cameras.parameters):
+        a, e = np.radians(azimuth), np.radians(elevation)
+        toward = np.array([np.cos(a) * np.cos(e), np.sin(e), np.sin(a) * np.cos(e)])
+        right = np.cross(-toward, [0.0, 1.0, 0.0]) / np.cos(e)
+        down = np.cross(-toward, right)
+        seen = points - distance * toward
+        expected = np.stack([seen @ right, seen @ down], -1) / (seen @ -toward)[:, None]
+        expected = 137 / 2 * (1 + expected / np.tan(np.radians(field) / 2))
+        found, _ = project(camera(cameras, view), points)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+        assert ((found >= 0) & (found <= 137)).all()  # nothing is cut off
+        fill = np.tan(np.arcsin(radius / distance)) / np.tan(np.radians(field) / 2)
+        assert 0.6 - 1e-5 <= fill <= 1 + 1e-5
+        assert pictures[view, ..., 3].any()
+
+
+def test_wild_cameras_come_from_everywhere() -> None:
+    rows = [render.wild_cameras(f"03636649/lamp{n:04d}", 0, 0.7).parameters for n in range(100)]
+    azimuth, elevation, distance, field = np.concatenate(rows).T
+    for values, low, high in ((azimuth, 0, 360), (elevation, -20, 60), (field, 15, 75)):
+        assert low <= values.min() and values.max() <= high
+        counts = np.histogram(values, 8, (low, high))[0]
+        assert abs(counts - 300).max() < 5 * 300**0.5  # uniform: 2,400 views in eight parts
+    assert distance.max() / distance.min() > 5
+
+
+@pytest.mark.parametrize("make", [render.choy_pictures, render.wild_pictures])
+def test_random_cameras_are_a_function_of_seed_and_id(corner: Shape, make: Maker) -> None:
+    first = make(corner)[1].parameters
+    again = make(corner)[1].parameters
+    other = make(dataclasses.replace(corner, id="03636649/lamp0001"))[1].parameters
     np.testing.assert_array_equal(first, again)
     assert (first[:, 0] != other[:, 0]).all()
 

@@ -60,7 +60,7 @@ class DatasetSpec:
         sizes: Values of `--size`, the default one first; empty where there is one size.
         renderings: Names of its sets of pictures.
         pictures: What `--pictures` may name, for a set whose pictures are drawn here; else empty.
-        truth: "mesh" or "voxels": the best ground truth it holds.
+        truth: "mesh", "voxels" or "points": the best ground truth it holds.
         splits: Names of its splits, the default one first.
         classes: Number of classes.
         objects: Number of objects, or None where only the conversion tells.

@@ -31,7 +31,7 @@ def test_specs_agree_with_their_names() -> None:
         assert spec.stores
         assert spec.splits
         assert spec.licence.text
-        assert spec.truth in ("mesh", "voxels")
+        assert spec.truth in ("mesh", "voxels", "points")
 
 
 def test_unknown_names() -> None:

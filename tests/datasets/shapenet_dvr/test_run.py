@@ -40,7 +40,7 @@ def bench(*words: object, home: Path, folder: Path) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "BENCH_HOME": str(home)},
+        env={**os.environ, "BENCH_HOME": str(home), "OMP_NUM_THREADS": "1"},
         cwd=folder,
         check=False,
     )

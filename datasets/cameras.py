@@ -56,6 +56,22 @@ class Cameras:
     parameters: Array
 
 
+def is_orthonormal(matrix: Array, error: float = 1e-3) -> bool:
+    """Whether a (3, 3) matrix turns, or turns and mirrors, and does nothing else.
+
+    Args:
+        matrix: Any numbers, also infinite ones or such that overflow when multiplied.
+        error: Of the products of its rows; the default is what an honest matrix in 32 bits keeps.
+
+    Example:
+        >>> is_orthonormal(np.eye(3)), is_orthonormal(np.full((3, 3), 1e300))
+        (True, False)
+    """
+    if not (np.abs(matrix) < 2).all():  # NaN too
+        return False
+    return bool(np.abs(matrix @ matrix.T - np.eye(3)).max() <= error)
+
+
 def project(camera: Camera, points: Array) -> tuple[Array, Array]:
     """Where points of the source's frame fall in the picture.
 

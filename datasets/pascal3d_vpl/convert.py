@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.errors import InputError
-from benchbench.datasets.cameras import Camera, Cameras, project
+from benchbench.datasets.cameras import Camera, Cameras, is_orthonormal, project
 from benchbench.datasets.pascal3d.camera import CAD_TO_OBJECT_AXES, SIZE, crop_box, into_crop
 from benchbench.datasets.pascal3d.convert import resized
 from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind
@@ -109,7 +109,7 @@ def convert(
     if not np.isfinite(box).all() or np.abs(box).max() > 1e6 or box[2] <= 0 or box[3] <= 0:
         raise InputError(f"'{name}' has a box {box.tolist()}")
     rotation = np.asarray(rotation, np.float64)
-    if not np.isfinite(rotation).all() or np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3:
+    if not is_orthonormal(rotation):
         raise InputError(f"'{name}' has a rotation matrix that is none")
     if np.linalg.det(rotation) < 0:
         raise InputError(f"'{name}' has a mirror image for a rotation matrix")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchbench.core.errors import InputError
 from benchbench.datasets.archives import Limits, read_npz
-from benchbench.datasets.cameras import Cameras
+from benchbench.datasets.cameras import Cameras, is_orthonormal
 from benchbench.datasets.pictures import decode_png
 from benchbench.datasets.records import ArrayKind, Layout, ObjectRecord, Rendering
 
@@ -20,7 +20,6 @@ VIEWS = 24
 SIZE = 64
 CAMERAS, POINTS = "cameras.npz", "pointcloud.npz"
 PARAMETERS = ("focal_x", "focal_y", "centre_x", "centre_y")  # camera_mat's, in [-1, 1] units
-_ROTATION = 1e-3  # largest error of an honest rotation in 32 bits
 _MOST_POINTS = 1_000_000  # the published clouds have 100,000
 _NPZ = Limits(members=200, member_bytes=1 << 25, total_bytes=1 << 27, ratio=1100.0)
 
@@ -115,7 +114,7 @@ def read_cameras(data: bytes, name: str) -> Cameras:
         world = _matrix(arrays, f"world_mat_{view}", name)
         lens = _matrix(arrays, f"camera_mat_{view}", name)
         turn = world[:3, :3]
-        if np.abs(turn @ turn.T - np.eye(3)).max() > _ROTATION or np.linalg.det(turn) < 0:
+        if not is_orthonormal(turn) or np.linalg.det(turn) < 0:
             raise InputError(f"'{name}': world_mat_{view} is no rotation and shift")
         if not np.array_equal(lens[2:], np.eye(4)[2:]) or lens[0, 0] == 0 or lens[1, 1] == 0:
             raise InputError(f"'{name}': camera_mat_{view} is no pinhole camera")

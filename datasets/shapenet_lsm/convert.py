@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.errors import InputError
-from benchbench.datasets.cameras import Cameras
+from benchbench.datasets.cameras import Cameras, is_orthonormal
 from benchbench.datasets.matlab import read_mat
 from benchbench.datasets.pictures import decode_grey_png, decode_png
 from benchbench.datasets.records import ArrayKind, Layout, ObjectRecord, Rendering, VoxelKind
@@ -176,7 +176,7 @@ def read_camera(data: bytes, name: str) -> tuple[Array, Array, Array]:
     matrix[:3] = _numbers(values, "extrinsic", ((4, 4), (3, 4)), name)[:3]
     intrinsics = _numbers(values, "K", ((3, 3),), name)
     rotation = matrix[:3, :3]
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
+    if not is_orthonormal(rotation) or np.linalg.det(rotation) < 0:
         raise InputError(f"'{name}' has an extrinsic matrix that is no turn and shift")
     if not (np.diag(intrinsics)[:2] > 0).all() or intrinsics[2].tolist() != [0, 0, 1]:
         raise InputError(f"'{name}' has a matrix K that is no camera's")

@@ -11,6 +11,7 @@ import pytest
 from benchbench.datasets.cameras import (
     Camera,
     choy_cameras,
+    is_orthonormal,
     kato_camera,
     kato_cameras,
     look_at,
@@ -47,6 +48,16 @@ def test_rotations_are_proper(make) -> None:
     turn = make(rows).world_to_camera[:, :3, :3]
     assert np.allclose(turn @ turn.transpose(0, 2, 1), np.eye(3), atol=1e-12)
     assert np.allclose(np.linalg.det(turn), 1)
+
+
+def test_turns_are_told_from_other_matrices() -> None:
+    turn = kato_cameras().world_to_camera[5][:3, :3]
+    assert is_orthonormal(turn) and is_orthonormal(-turn)
+    assert is_orthonormal(turn.astype(np.float32).astype(np.float64))
+    for wrong in (1.01 * turn, np.zeros((3, 3)), np.full((3, 3), np.nan), turn * np.inf,
+                  np.full((3, 3), 1e308), turn + np.eye(3)):  # fmt: skip
+        with np.errstate(all="raise"):
+            assert not is_orthonormal(wrong)
 
 
 def test_kato_eyes_by_hand() -> None:

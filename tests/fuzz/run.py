@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import multiprocessing
+import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -95,6 +96,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="formats at work at once")
     parser.add_argument("--list", action="store_true", help="names of all formats")
     options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # threads do not survive a fork
     known = formats()
     if options.list:
         sys.stdout.write("\n".join(known) + "\n")

@@ -111,7 +111,7 @@ def _alter(files: Files, rng: random.Random, wrapped: bool) -> tuple[Files, bool
     name = pick(list(files), rng)
     what = rng.random()
     if what < 0.03:
-        return {n: data for n, data in files.items() if n != name}, True
+        return {n: data for n, data in files.items() if n != name}, False
     if what < 0.06:
         return {**files, name: files[pick(list(files), rng)]}, False
     found = change(name, files[name], rng, wrapped)

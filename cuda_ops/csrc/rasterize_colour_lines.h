@@ -1,19 +1,18 @@
-// The pixels of one picture in lines along both axes, for scans by colour. CPU only.
+// Strips of sixteen raster lines, for scans by colour. CPU only.
 //
 // A line is cut into blocks of 16 pixels, each with its colours, their gradient and its faces side
 // by side in memory. A scan offers the pixels of a line the colour of one of them. For each line
 // the lowest and highest colours that can be offered are known, hence whether any pixel of a block
-// could gain by any of them. Blocks that could not are dead: they are neither filled nor visited.
+// could gain by any of them. Blocks that could not are dead and are not visited.
 #pragma once
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <vector>
 
 #include "lanes.h"
-#include "rasterize_runs.h"
+#include "rasterize_colour_raster.h"
 #include "rasterize_scan.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -70,64 +69,6 @@ class BlockBits {
   std::vector<uint64_t> bits_;
 };
 
-// All lines along one axis. Memory is touched only where there are live blocks.
-template <int kChannels>
-struct Lines {
-  Lines(int count, int length)
-      : blocks((length + kBlock - 1) / kBlock),
-        cells(new LineBlock<kChannels>[static_cast<int64_t>(blocks) *
-                                       ((count + kBlock - 1) / kBlock * kBlock)]),
-        gains_outside(count + kBlock, blocks), gains_inside(count + kBlock, blocks),
-        is_live(count + kBlock), position(static_cast<size_t>(blocks) * kBlock) {
-    for (size_t d = 0; d < position.size(); ++d) position[d] = static_cast<float>(d);
-  }
-
-  void clear() {
-    gains_outside.clear();
-    gains_inside.clear();
-    std::fill(is_live.begin(), is_live.end(), 0);
-  }
-  void mark(int line, int block, bool outside, bool inside) {
-    if (outside) gains_outside.set(line, block);
-    if (inside) gains_inside.set(line, block);
-    is_live[line] |= outside | inside;
-  }
-
-  LineBlock<kChannels>& at(int line, int block) {
-    return cells[static_cast<int64_t>(line) * blocks + block];
-  }
-  const LineBlock<kChannels>& at(int line, int block) const {
-    return cells[static_cast<int64_t>(line) * blocks + block];
-  }
-
-  int blocks;
-  std::unique_ptr<LineBlock<kChannels>[]> cells;
-  // Blocks with a pixel that could gain by the colour of some face on the line; or with a pixel
-  // of a face that could gain by any colour on the line.
-  BlockBits gains_outside, gains_inside;
-  std::vector<uint8_t> is_live;
-  std::vector<float> position;  // of the pixels of a line
-};
-
-// The lowest and highest colours of lines, side by side for all lines.
-struct ColourRange {
-  explicit ColourRange(int lines) : stride((lines + kBlock - 1) / kBlock * kBlock) {
-    for (int c = 0; c < 3; ++c) low[c].resize(stride), high[c].resize(stride);
-    has_gap.resize(stride);
-  }
-  void clear() {
-    for (int c = 0; c < 3; ++c) {
-      std::fill(low[c].begin(), low[c].end(), std::numeric_limits<float>::infinity());
-      std::fill(high[c].begin(), high[c].end(), -std::numeric_limits<float>::infinity());
-    }
-    std::fill(has_gap.begin(), has_gap.end(), 0);
-  }
-
-  int stride;
-  std::vector<float> low[3], high[3];  // of pixels that show a face
-  std::vector<int32_t> has_gap;        // -1 where some pixel shows none
-};
-
 // Gradient of a picture by its channels; null planes are not used.
 struct ColourSlopes {
   const float* rgb;    // (3,H,W) of the picture
@@ -165,143 +106,182 @@ inline void transpose(const float* from, int64_t from_step, float* to, int64_t t
 }
 
 template <int kChannels>
-class PictureLines {
+class LineStrip {
  public:
   using Block = LineBlock<kChannels>;
 
   // Allocates; throws std::bad_alloc.
-  explicit PictureLines(Frame frame)
-      : rows(frame.height, frame.width), columns(frame.width, frame.height), frame_(frame),
-        row_range_(frame.height), column_range_(frame.width) {}
-
-  // Begins a picture: index (H,W) of the raster, top row first, and the colour where no face is.
-  void begin(const int32_t* index, const float* background) {
-    index_ = index;
-    for (int c = 0; c < 3; ++c) background_[c] = background[c];
+  explicit LineStrip(Frame frame)
+      : blocks_((std::max(frame.height, frame.width) + kBlock - 1) / kBlock),
+        gains_outside(kBlock, blocks_), gains_inside(kBlock, blocks_),
+        position(static_cast<size_t>(blocks_) * kBlock), cells_(new Block[kBlock * blocks_]) {
+    for (size_t d = 0; d < position.size(); ++d) position[d] = static_cast<float>(d);
   }
 
-  // Sets the colours of a pixel that shows a face; all such pixels must be set before `finish`.
-  template <typename Colour>
-  void set_colour(int x, int y, const Colour& colour) {
-    Block& block = rows.at(y, static_cast<unsigned>(x) / kBlock);
-    float* value = &block.value[0][static_cast<unsigned>(x) % kBlock];
-    for (int c = 0; c < 3; ++c) value[c * kBlock] = colour[c];
-  }
-
-  void finish(const ColourSlopes& slopes) {
-    find_ranges();
-    rows.clear();
-    columns.clear();
-    for (int y = 0; y < frame_.height; y += kBlock) {
-      for (int block = 0; block < rows.blocks; ++block) finish_tile(slopes, y, block);
+  // Lines y, y + 1, ... along rows.
+  void load_rows(const ColourRaster& raster, const ColourSlopes& slopes, int y) {
+    clear();
+    for (int block = 0; block < raster.blocks(); ++block) {
+      Block* tile = &cells_[block];
+      if (!load_tile(raster, slopes, y, block, tile, blocks_)) continue;
+      for (int r = 0; r < kBlock && y + r < raster.frame().height; ++r) {
+        Lanes found;
+        for (int part = 0; part < kBlock; part += kWidth) {
+          find_live(tile[r * blocks_], part, RowOffers(raster, y + r), &found);
+        }
+        mark(r, block, found.outside != 0, found.inside != 0);
+      }
     }
   }
 
-  int32_t owner(int x, int y) const {
-    return index_[static_cast<int64_t>(frame_.height - 1 - y) * frame_.width + x];
-  }
-
-  // What the pixel shows in every channel.
-  void colour_at(int x, int y, float* colour) const {
-    const bool shows_face = owner(x, y) >= 0;
-    const Block& block = rows.at(y, x / kBlock);
-    for (int c = 0; c < 3; ++c) {
-      colour[c] = shows_face ? block.value[c][x % kBlock] : background_[c];
+  // Lines x, x + 1, ... along columns; x is a multiple of 16.
+  void load_columns(const ColourRaster& raster, const ColourSlopes& slopes, int x) {
+    clear();
+    for (int y = 0; y < raster.frame().height; y += kBlock) {
+      if (!load_tile(raster, slopes, y, x / kBlock, tile_, 1)) continue;
+      Lanes found;
+      for (int part = 0; part < kBlock; part += kWidth) {
+        const ColumnOffers offers(raster, x + part);
+        for (int r = 0; r < kBlock; ++r) find_live(tile_[r], part, offers, &found);
+      }
+      if ((found.outside | found.inside) == 0) continue;
+      turn(&cells_[y / kBlock]);
+      for (int l = 0; l < kBlock; ++l) {
+        mark(l, y / kBlock, found.outside >> l & 1, found.inside >> l & 1);
+      }
     }
-    if (kChannels > 3) colour[kChannels - 1] = shows_face ? 1.f : 0.f;
   }
 
-  Lines<kChannels> rows, columns;
+  const Block& at(int line, int block) const { return cells_[line * blocks_ + block]; }
 
  private:
-  // The faces of 16 pixels; none beyond the raster.
-  void load_owners(int y, int block, int32_t* owner) const {
-    const int x = block * kBlock, count = frame_.width - x;
-    const int32_t* from =
-        index_ + static_cast<int64_t>(frame_.height - 1 - y) * frame_.width + x;
-    if (y < frame_.height && count >= kBlock) {
-      std::memcpy(owner, from, sizeof(int32_t) * kBlock);
-      return;
-    }
-    for (int l = 0; l < kBlock; ++l) owner[l] = y < frame_.height && l < count ? from[l] : -1;
-  }
+  int blocks_;
 
-  void find_ranges() {
-    row_range_.clear();
-    column_range_.clear();
-    const Floats most = splat(std::numeric_limits<float>::infinity());
-    for (int y = 0; y < frame_.height; ++y) {
-      Floats low[3] = {most, most, most}, high[3] = {-most, -most, -most};
-      bool gap = false;
-      for (int block = 0; block < rows.blocks; ++block) {
-        int32_t owner[kBlock];
-        load_owners(y, block, owner);
-        for (int part = 0; part < kBlock; part += kWidth) {
-          const int at = block * kBlock + part;
-          const Mask empty = less(load(owner + part), splat(0));
-          const uint32_t bits_empty = bits(empty);
-          if (bits_empty != 0) {
-            gap = true;
-            int32_t* gaps = &column_range_.has_gap[at];
-            store(gaps, select(empty, splat(-1), load(gaps)));
-            if (bits_empty == (uint32_t{1} << (kWidth - 1)) * 2 - 1) continue;
-          }
-          for (int c = 0; c < 3; ++c) {
-            const Floats value = load(&rows.at(y, block).value[c][part]);
-            const Floats lower = select(empty, most, value);
-            const Floats upper = select(empty, -most, value);
-            low[c] = minimum(lower, low[c]);
-            high[c] = maximum(upper, high[c]);
-            float *lowest = &column_range_.low[c][at], *highest = &column_range_.high[c][at];
-            store(lowest, minimum(lower, load(lowest)));
-            store(highest, maximum(upper, load(highest)));
-          }
-        }
-      }
-      row_range_.has_gap[y] = gap ? -1 : 0;
+ public:
+  // Of the lines of the strip: blocks with a pixel that could gain by the colour of some face on
+  // the line; or with a pixel of a face that could gain by any colour on the line.
+  BlockBits gains_outside, gains_inside;
+  bool is_live[kBlock];
+  std::vector<float> position;  // of the pixels of a line
+
+ private:
+  // Bits of pixels that could gain.
+  struct Lanes {
+    uint32_t outside = 0, inside = 0;
+  };
+
+  // The colours between which all offers lie that the pixels of a vector can get: of faces on
+  // their line, and of all pixels on it. `asked` where there are any.
+  struct Offers {
+    Floats low[3], high[3], lowest[3], highest[3], alpha;
+    Mask asked;
+
+    void finish(const float* background, Mask gaps) {
+      asked = either(less(low[0], high[0]), equal(low[0], high[0]));
       for (int c = 0; c < 3; ++c) {
-        for (int l = 0; l < kWidth; ++l) {
-          row_range_.low[c][y] = std::min(row_range_.low[c][y], low[c][l]);
-          row_range_.high[c][y] = std::max(row_range_.high[c][y], high[c][l]);
+        const Floats colour = splat(background[c]);
+        lowest[c] = select(gaps, minimum(colour, low[c]), low[c]);
+        highest[c] = select(gaps, maximum(colour, high[c]), high[c]);
+      }
+      alpha = select(gaps, splat(0.f), splat(1.f));
+    }
+  };
+  struct RowOffers : Offers {
+    RowOffers(const ColourRaster& raster, int y) {
+      for (int c = 0; c < 3; ++c) {
+        this->low[c] = splat(raster.rows.low[c][y]);
+        this->high[c] = splat(raster.rows.high[c][y]);
+      }
+      this->finish(raster.background(), less(splat(raster.rows.has_gap[y]), splat(0)));
+    }
+  };
+  struct ColumnOffers : Offers {
+    ColumnOffers(const ColourRaster& raster, int x) {
+      for (int c = 0; c < 3; ++c) {
+        this->low[c] = load(&raster.columns.low[c][x]);
+        this->high[c] = load(&raster.columns.high[c][x]);
+      }
+      this->finish(raster.background(), less(load(&raster.columns.has_gap[x]), splat(0)));
+    }
+  };
+
+  void clear() {
+    gains_outside.clear();
+    gains_inside.clear();
+    std::fill_n(is_live, kBlock, false);
+  }
+
+  void mark(int line, int block, bool outside, bool inside) {
+    if (outside) gains_outside.set(line, block);
+    if (inside) gains_inside.set(line, block);
+    is_live[line] |= outside | inside;
+  }
+
+  // Rows y... of a block of columns, `step` blocks apart in `tile`; false if no pixel has a slope.
+  static bool load_tile(const ColourRaster& raster, const ColourSlopes& slopes, int y, int block,
+                        Block* tile, int64_t step) {
+    if (!load_slopes(raster.frame(), slopes, y, block, tile, step)) return false;
+    for (int r = 0; r < kBlock; ++r) {
+      Block& row = tile[r * step];
+      raster.load_owners(y + r, block, row.owner);
+      const int last = raster.frame().height - 1;  // rows beyond show no face
+      for (int part = 0; part < kBlock; part += kWidth) {
+        const Mask empty = less(load(row.owner + part), splat(0));
+        for (int c = 0; c < 3; ++c) {
+          const float* from = raster.values(std::min(y + r, last), c) + block * kBlock + part;
+          store(row.value[c] + part, select(empty, splat(raster.background()[c]), load(from)));
+        }
+        if (kChannels > 3) {
+          store(row.value[kChannels - 1] + part, select(empty, splat(0.f), splat(1.f)));
         }
       }
     }
+    return true;
   }
 
-  // Slopes of the raster pixels of a tile; false if all are zero.
-  bool load_slopes(const ColourSlopes& slopes, int y, int block,
-                   float (*tile)[kBlock][kBlock]) const {
+  // Slopes of the raster pixels of a tile; false if all are zero, and nothing is written then.
+  static bool load_slopes(const Frame& frame, const ColourSlopes& slopes, int y, int block,
+                          Block* tile, int64_t step) {
     const int shift = slopes.shift, x = block * kBlock;
-    const int64_t width = frame_.width >> shift;
-    const int most = kBlock >> shift, count = std::min(most, (frame_.width - x) >> shift);
-    const int height = std::min(kBlock, frame_.height - y);
+    const int64_t width = frame.width >> shift;
+    const int most = kBlock >> shift, count = std::min(most, (frame.width - x) >> shift);
+    const int height = std::min(kBlock, frame.height - y) >> shift;
+    float found[kChannels][kBlock][kBlock];  // of the picture's pixels
     int32_t any = 0;
     for (int c = 0; c < kChannels; ++c) {
-      const float* plane = slopes.plane(c);
-      for (int r = 0; r < height; r += 1 << shift) {
-        const float* from = plane + ((frame_.height - 1 - y - r) >> shift) * width + (x >> shift);
-        float found[kBlock] = {};
+      const float* from =
+          slopes.plane(c) + ((frame.height - 1 - y) >> shift) * width + (x >> shift);
+      for (int r = 0; r < height; ++r, from -= width) {
         if (count == kBlock) {
-          std::memcpy(found, from, sizeof found);
+          std::memcpy(found[c][r], from, sizeof found[c][r]);
         } else if (count == kBlock / 2) {
-          std::memcpy(found, from, sizeof found / 2);
+          std::memcpy(found[c][r], from, sizeof found[c][r] / 2);
         } else {
-          for (int l = 0; l < count; ++l) found[l] = from[l];
+          std::memcpy(found[c][r], from, sizeof(float) * count);
         }
-        for (int l = 0; l < kBlock; ++l) any |= found[l] != 0.f;
-        float* first = tile[c][r];
+        for (int l = count; l < most; ++l) found[c][r][l] = 0.f;
         if (shift == 0) {
-          std::memcpy(first, found, sizeof found);
-          continue;
+          for (int l = 0; l < kBlock; ++l) any |= found[c][r][l] != 0.f;
+        } else {
+          for (int l = 0; l < kBlock / 2; ++l) any |= found[c][r][l] != 0.f;
         }
-        for (int l = 0; l < kBlock / 2; ++l) {
-          first[2 * l] = first[2 * l + 1] = 0.25f * found[l];
-        }
-        std::memcpy(tile[c][r + 1], first, sizeof found);
       }
-      for (int r = height; r < kBlock; ++r) std::memset(tile[c][r], 0, sizeof tile[c][r]);
     }
-    return any != 0;
+    if (!any) return false;
+    for (int c = 0; c < kChannels; ++c) {
+      for (int r = 0; r < kBlock; ++r) {
+        float* row = tile[r * step].slope[c];
+        if (r >> shift >= height) {
+          std::memset(row, 0, kBlock * sizeof(float));
+        } else if (shift == 0) {
+          std::memcpy(row, found[c][r], kBlock * sizeof(float));
+        } else {
+          const float* source = found[c][r / 2];
+          for (int l = 0; l < kBlock / 2; ++l) row[2 * l] = row[2 * l + 1] = 0.25f * source[l];
+        }
+      }
+    }
+    return true;
   }
 
   // What a pixel could gain at most, by any colour between `low` and `high`. Rounding keeps
@@ -324,88 +304,35 @@ class PictureLines {
   }
   static Mask invert(Mask m) { return static_cast<Mask>(~m); }
 
-  void finish_tile(const ColourSlopes& slopes, int y, int block) {
-    float tile[kChannels][kBlock][kBlock];
-    if (!load_slopes(slopes, y, block, tile)) return;
-    uint32_t columns_outside = 0, columns_inside = 0;
-    const int x = block * kBlock;
-    for (int r = 0; r < kBlock; ++r) {
-      Block& cell = rows.at(y + r, block);
-      load_owners(y + r, block, cell.owner);
-      for (int c = 0; c < kChannels; ++c) {
-        std::memcpy(cell.slope[c], tile[c][r], sizeof cell.slope[c]);
-      }
-      uint32_t outside = 0, inside = 0;
-      for (int part = 0; part < kBlock; part += kWidth) {
-        find_live(y + r, x, part, &cell, &outside, &inside, &columns_outside, &columns_inside);
-      }
-      rows.mark(y + r, block, outside != 0, inside != 0);
-    }
-    if ((columns_outside | columns_inside) == 0) return;
-    const int64_t from = static_cast<int64_t>(rows.blocks) * sizeof(Block) / sizeof(float);
-    const int64_t to = static_cast<int64_t>(columns.blocks) * sizeof(Block) / sizeof(float);
-    Block &source = rows.at(y, block), &goal = columns.at(x, y / kBlock);
+  // Which pixels of a row could gain by what they are offered.
+  static void find_live(const Block& row, int part, const Offers& offers, Lanes* found) {
+    const Mask full = less(splat(-1), load(row.owner + part));
+    Floats value[kChannels], slope[kChannels];
     for (int c = 0; c < kChannels; ++c) {
-      transpose(source.value[c], from, goal.value[c], to);
-      transpose(source.slope[c], from, goal.slope[c], to);
+      value[c] = load(row.value[c] + part);
+      slope[c] = load(row.slope[c] + part);
     }
-    transpose(reinterpret_cast<const float*>(source.owner), from,
-              reinterpret_cast<float*>(goal.owner), to);
-    for (int l = 0; l < kBlock; ++l) {
-      columns.mark(x + l, y / kBlock, columns_outside >> l & 1, columns_inside >> l & 1);
-    }
+    const Floats one = splat(1.f);
+    const Floats by_faces = most_gain(value, slope, offers.low, offers.high, one, one);
+    const Floats by_all =
+        most_gain(value, slope, offers.lowest, offers.highest, offers.alpha, one);
+    found->outside |= bits(could_gain(by_faces, offers.asked)) << part;
+    found->inside |= bits(could_gain(by_all, both(offers.asked, full))) << part;
   }
 
-  // Fills in the background, and finds which pixels of a row could gain in scans of the row and
-  // of their columns.
-  void find_live(int y, int x, int part, Block* cell, uint32_t* outside, uint32_t* inside,
-                 uint32_t* columns_outside, uint32_t* columns_inside) {
-    const Mask empty = less(load(cell->owner + part), splat(0));
-    const Mask full = invert(empty), every = either(full, empty);
-    const Floats one = splat(1.f), nothing = splat(0.f);
-    Floats value[kChannels], slope[kChannels], low[3], high[3];
+  // Writes the tile's columns as the lines of the strip.
+  void turn(Block* goal) const {
+    const int64_t from = sizeof(Block) / sizeof(float), to = from * blocks_;
     for (int c = 0; c < kChannels; ++c) {
-      slope[c] = load(cell->slope[c] + part);
-      value[c] = c < 3 ? select(empty, splat(background_[c]), load(cell->value[c] + part))
-                       : select(empty, nothing, one);
-      store(cell->value[c] + part, value[c]);
+      transpose(tile_[0].value[c], from, goal->value[c], to);
+      transpose(tile_[0].slope[c], from, goal->slope[c], to);
     }
-    if (y < frame_.height && row_range_.low[0][y] <= row_range_.high[0][y]) {
-      for (int c = 0; c < 3; ++c) {
-        low[c] = splat(row_range_.low[c][y]);
-        high[c] = splat(row_range_.high[c][y]);
-      }
-      *outside |= bits(could_gain(most_gain(value, slope, low, high, one, one), every));
-      const bool gap = row_range_.has_gap[y] != 0;
-      for (int c = 0; c < 3 && gap; ++c) {
-        low[c] = minimum(splat(background_[c]), low[c]);
-        high[c] = maximum(splat(background_[c]), high[c]);
-      }
-      const Floats bottom = gap ? nothing : one;
-      *inside |= bits(could_gain(most_gain(value, slope, low, high, bottom, one), full));
-    }
-    const Mask gaps = less(load(&column_range_.has_gap[x + part]), splat(0));
-    for (int c = 0; c < 3; ++c) {
-      low[c] = load(&column_range_.low[c][x + part]);
-      high[c] = load(&column_range_.high[c][x + part]);
-    }
-    const Mask asked = either(less(low[0], high[0]), equal(low[0], high[0]));
-    *columns_outside |=
-        bits(could_gain(most_gain(value, slope, low, high, one, one), asked)) << part;
-    for (int c = 0; c < 3; ++c) {
-      const Floats colour = splat(background_[c]);
-      low[c] = select(gaps, minimum(colour, low[c]), low[c]);
-      high[c] = select(gaps, maximum(colour, high[c]), high[c]);
-    }
-    const Floats bottom = select(gaps, nothing, one);
-    *columns_inside |= bits(could_gain(most_gain(value, slope, low, high, bottom, one),
-                                       both(asked, full))) << part;
+    transpose(reinterpret_cast<const float*>(tile_[0].owner), from,
+              reinterpret_cast<float*>(goal->owner), to);
   }
 
-  Frame frame_;
-  const int32_t* index_ = nullptr;
-  float background_[3] = {};
-  ColourRange row_range_, column_range_;
+  std::unique_ptr<Block[]> cells_;  // [line][block]
+  Block tile_[kBlock];
 };
 
 }  // namespace raster

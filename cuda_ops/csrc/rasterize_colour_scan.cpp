@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -36,17 +37,17 @@ class ColourBackward {
   ColourBackward(Frame frame, int64_t face_count, int side, bool scans)
       : frame_(frame), count_(face_count),
         runs_(face_count, static_cast<int64_t>(frame.height) * frame.width + 1),
-        lines_(scans ? frame : Frame{1, 1}),
+        raster_(scans ? frame : Frame{1, 1}), scan_(raster_, scans ? frame : Frame{1, 1}),
         texels_gradient_(static_cast<size_t>(side) * side * side) {}
 
-  // The results of fronts [first, last) and their backs.
+  // The results of fronts [first, last) and their backs; throws std::bad_alloc.
   void run(const Work& work, int64_t first, int64_t last, float eps) {
     runs_.clear();
     for (int y = 0; y < frame_.height; ++y) {
       const int64_t row = static_cast<int64_t>(frame_.height - 1 - y) * frame_.width;
       runs_.add_row(work.index + row, frame_.width, y);
     }
-    lines_.begin(work.index, work.paint.background);
+    raster_.begin(work.index, work.paint.background);
     const int64_t fronts = work.paint.fronts;
     for (int64_t f = 0; f < fronts; ++f) {
       const bool own = f >= first && f < last;
@@ -59,34 +60,20 @@ class ColourBackward {
       if (own && work.to_textures != nullptr) write_texture(work, f, seen);
     }
     if (work.to_faces == nullptr) return;
-    lines_.finish(work.slopes);
-    const ColourScan<kChannels> scan(lines_, frame_, eps);
+    raster_.find_ranges();
     for (int axis = 0; axis < 2; ++axis) {
-      sort_faces(axis, first, last, fronts);
-      for (const uint64_t place : order_) {
-        const int64_t id = static_cast<uint32_t>(place);
-        const float* face = work.faces + 9 * id;
-        if (!is_culled(face)) {
-          scan.scan_face(face, static_cast<int32_t>(id), axis, work.to_faces + 9 * id);
+      scan_.begin(axis);
+      for (int64_t f = first; f < last; ++f) {
+        for (int64_t id = f; id < count_; id += fronts) {
+          const float* face = work.faces + 9 * id;
+          if (runs_.has_pixels(id) && !is_culled(face)) scan_.add(face, static_cast<int32_t>(id));
         }
       }
+      scan_.sweep(work.faces, work.slopes, eps, work.to_faces);
     }
   }
 
  private:
-  // The visible faces in the order of their lines, so that neighbours find the lines in the cache.
-  void sort_faces(int axis, int64_t first, int64_t last, int64_t fronts) {
-    order_.clear();
-    for (int64_t f = first; f < last; ++f) {
-      for (int64_t id = f; id < count_; id += fronts) {
-        if (!runs_.has_pixels(id)) continue;
-        const uint64_t line = axis == 0 ? runs_.first_x(id) : runs_.first_y(id);
-        order_.push_back(line << 32 | static_cast<uint64_t>(id));
-      }
-    }
-    std::sort(order_.begin(), order_.end());
-  }
-
   void clear_results(const Work& work, int64_t front) {
     for (int64_t id = front; id < count_; id += work.paint.fronts) {
       if (work.to_faces != nullptr) std::memset(work.to_faces + 9 * id, 0, 9 * sizeof(float));
@@ -117,7 +104,7 @@ class ColourBackward {
       }
       if (work.to_faces != nullptr) {
         for (int l = 0; l < pixels.count; ++l) {
-          lines_.set_colour(pixels.x[l], pixels.y[l], colours_[l] * shown.light);
+          raster_.set_colour(pixels.x[l], pixels.y[l], colours_[l] * shown.light);
         }
       }
     });
@@ -165,9 +152,9 @@ class ColourBackward {
   Frame frame_;
   int64_t count_;
   FaceRuns runs_;
-  PictureLines<kChannels> lines_;
+  ColourRaster raster_;
+  ColourScan<kChannels> scan_;
   std::vector<Quad> texels_gradient_;
-  std::vector<uint64_t> order_;
   PixelBlock pixels_;
   TexelBlock texels_;
   Quad colours_[kBlock];
@@ -190,6 +177,7 @@ int run_backward(const Work& all, int64_t batch, int64_t face_count, int64_t tex
   } catch (const std::bad_alloc&) {
     return kOutOfMemory;
   }
+  std::atomic<bool> is_short{false};
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(dynamic)
   for (int64_t task = 0; task < batch * parts; ++task) {
     const int64_t b = task / parts, part = task % parts;
@@ -204,10 +192,14 @@ int run_backward(const Work& all, int64_t batch, int64_t face_count, int64_t tex
     if (work.to_faces != nullptr) work.to_faces += b * face_count * 9;
     if (work.to_textures != nullptr) work.to_textures += b * fronts * work.paint.cube_size();
     if (work.to_light != nullptr) work.to_light += b * face_count * 3;
-    workers[omp_get_thread_num()]->run(work, fronts * part / parts, fronts * (part + 1) / parts,
-                                       eps);
+    try {
+      workers[omp_get_thread_num()]->run(work, fronts * part / parts,
+                                         fronts * (part + 1) / parts, eps);
+    } catch (const std::bad_alloc&) {  // must not leave the loop
+      is_short = true;
+    }
   }
-  return 0;
+  return is_short ? kOutOfMemory : 0;
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
-// Kato's approximate gradient of colours, or of colours and silhouette together, face by face.
-// CPU only; the arithmetic is that of rasterize_scan.h in vectors of pixels.
+// Kato's approximate gradient of colours, or of colours and silhouette together. CPU only; the
+// arithmetic is that of rasterize_scan.h in vectors of pixels.
+//
+// Strips of lines are swept one after the other, each by all edges that cross it, so that its lines
+// are read from a near cache and take little memory.
 #pragma once
 
 #include <algorithm>
@@ -24,51 +27,98 @@ struct Wide {
   }
 };
 
+// An edge while its lines are swept, with what they gave so far.
+struct ScannedEdge {
+  Edge edge;
+  FarSlopes slopes;
+  float unit;  // of reciprocal levers
+  int32_t face;
+  Wide pull0, pull1;
+};
+
 template <int kChannels>
 class ColourScan {
  public:
   using Block = LineBlock<kChannels>;
 
-  ColourScan(const PictureLines<kChannels>& lines, Frame frame, float eps)
-      : lines_(lines), frame_(frame), eps_(eps) {}
+  // Allocates; throws std::bad_alloc, as do all that follow.
+  ColourScan(const ColourRaster& raster, Frame frame)
+      : raster_(raster), frame_(frame), strip_(frame),
+        first_start_(std::max(frame.height, frame.width) / kBlock + 1) {}
 
-  // Adds what lines along one axis give to the nine values of a face; `face` owns pixels.
-  void scan_face(const float* face, int32_t id, int axis, float* result) const {
+  // Begins a sweep of lines along one axis; then `add` the faces, then `sweep`.
+  void begin(int axis) {
+    axis_ = axis;
+    std::fill(first_start_.begin(), first_start_.end(), -1);
+    starts_.clear();
+  }
+
+  // A face that owns pixels and is not culled.
+  void add(const float* face, int32_t id) {
     const Corners corners = to_corners(face, frame_);
-    const Lines<kChannels>& lines = axis == 0 ? lines_.columns : lines_.rows;
     for (int e = 0; e < 3; ++e) {
       Edge edge;
-      if (!make_edge(corners, e, axis, frame_, &edge)) continue;
-      const FarSlopes slopes = make_far_slopes(edge);
-      const float unit = 1.f / ((edge.a1 - edge.a0) * edge.scale);
-      Wide pull0, pull1;
-      for (int first = edge.first; first <= edge.last; first += kBlock) {
-        Crossings found;
-        found.find(edge, slopes, first);
-        const int count = std::min(kBlock, edge.last - first + 1);
-        for (int l = 0; l < count; ++l) {
-          const int line = first + l, in = found.in[l], out = in + edge.direction;
-          // Edges at the very border move nothing.
-          if (!lines.is_live[line] || in < 0 || in >= edge.length) continue;
-          if (out < 0 || out >= edge.length) continue;
-          const Levers levers = {(edge.a1 - line) * unit, (line - edge.a0) * unit};
-          const Crossing at = {found.cross[l], in, out};
-          pull_outside(edge, axis, line, lines, at, id, levers, &pull0, &pull1);
-          pull_inside(edge, axis, line, lines, at, found.far_side[l], id, levers, &pull0, &pull1);
-        }
+      if (!make_edge(corners, e, axis_, frame_, &edge)) continue;
+      int32_t* first = &first_start_[edge.first / kBlock];
+      starts_.push_back({*first, id, e});
+      *first = static_cast<int32_t>(starts_.size()) - 1;
+    }
+  }
+
+  // Adds to the nine values of each face in `result`.
+  void sweep(const float* faces, const ColourSlopes& slopes, float eps, float* result) {
+    eps_ = eps;
+    const int lines = axis_ == 0 ? frame_.width : frame_.height;
+    for (int first = 0; first < lines; first += kBlock) {
+      begin_edges(faces, first_start_[first / kBlock]);
+      if (active_.empty()) continue;
+      if (axis_ == 0) {
+        strip_.load_columns(raster_, slopes, first);
+      } else {
+        strip_.load_rows(raster_, slopes, first);
       }
-      result[3 * edge.corner0 + 1 - axis] -= pull0.sum();
-      result[3 * edge.corner1 + 1 - axis] -= pull1.sum();
+      for (size_t k = 0; k < active_.size();) {
+        ScannedEdge& scanned = active_[k];
+        scan_lines(first, &scanned);
+        if (scanned.edge.last >= first + kBlock) {
+          ++k;
+          continue;
+        }
+        float* moved = result + 9 * static_cast<int64_t>(scanned.face) + 1 - axis_;
+        moved[3 * scanned.edge.corner0] -= scanned.pull0.sum();
+        moved[3 * scanned.edge.corner1] -= scanned.pull1.sum();
+        scanned = active_.back();
+        active_.pop_back();
+      }
     }
   }
 
  private:
-  // Where an edge crosses the lines of a block.
+  // An edge in the list of those that begin in a strip.
+  struct Start {
+    int32_t next, face, edge;
+  };
+
+  void begin_edges(const float* faces, int32_t start) {
+    for (int32_t s = start; s >= 0; s = starts_[s].next) {
+      ScannedEdge scanned;
+      const float* face = faces + 9 * static_cast<int64_t>(starts_[s].face);
+      make_edge(to_corners(face, frame_), starts_[s].edge, axis_, frame_, &scanned.edge);
+      scanned.slopes = make_far_slopes(scanned.edge);
+      scanned.unit = 1.f / ((scanned.edge.a1 - scanned.edge.a0) * scanned.edge.scale);
+      scanned.face = starts_[s].face;
+      active_.push_back(scanned);
+    }
+  }
+
+  // Where an edge crosses the lines of a strip.
   struct Crossings {
     float cross[kBlock];
     int32_t in[kBlock], far_side[kBlock];
 
-    void find(const Edge& edge, const FarSlopes& slopes, int first) {
+    void find(const ScannedEdge& scanned, int first) {
+      const Edge edge = scanned.edge;
+      const FarSlopes slopes = scanned.slopes;
 #pragma omp simd
       for (int32_t l = 0; l < kBlock; ++l) {
         cross[l] = find_cross(edge, first + l);
@@ -77,6 +127,23 @@ class ColourScan {
       }
     }
   };
+
+  // The lines of the strip that the edge crosses.
+  void scan_lines(int first, ScannedEdge* scanned) const {
+    const Edge& edge = scanned->edge;
+    Crossings found;
+    found.find(*scanned, first);
+    const int end = std::min(edge.last - first, kBlock - 1);
+    for (int l = std::max(edge.first - first, 0); l <= end; ++l) {
+      const int line = first + l, in = found.in[l], out = in + edge.direction;
+      if (!strip_.is_live[l] || in < 0 || in >= edge.length) continue;
+      if (out < 0 || out >= edge.length) continue;  // at the very border edges move nothing
+      const Levers levers = {(edge.a1 - line) * scanned->unit, (line - edge.a0) * scanned->unit};
+      const Crossing at = {found.cross[l], in, out};
+      pull_outside(axis_, line, at, levers, scanned);
+      pull_inside(axis_, line, at, found.far_side[l], levers, scanned);
+    }
+  }
 
   // Reciprocals of the levers: reach / lever = offset + rest with rest = eps by, which has the sign
   // of the offset where the lever is positive. On the line of a corner the other one is not moved:
@@ -87,24 +154,25 @@ class ColourScan {
 
   // Pixels from the edge to the border of the picture that would gain by the colour inside, if
   // that is the face's own.
-  void pull_outside(const Edge& edge, int axis, int line, const Lines<kChannels>& lines,
-                    const Crossing& at, int32_t id, Levers levers, Wide* pull0,
-                    Wide* pull1) const {
+  void pull_outside(int axis, int line, const Crossing& at, Levers levers,
+                    ScannedEdge* scanned) const {
+    const Edge& edge = scanned->edge;
     const int x = axis == 0 ? line : at.in, y = axis == 0 ? at.in : line;
-    const int border = at.out / kBlock;
+    const int row = line % kBlock, border = at.out / kBlock;
     const int first = edge.direction > 0 ? border : 0;
-    const int last = edge.direction > 0 ? lines.blocks - 1 : border;
-    if (!lines.gains_outside.any(line, first, last) || lines_.owner(x, y) != id) return;
+    const int last = edge.direction > 0 ? (edge.length - 1) / kBlock : border;
+    if (!strip_.gains_outside.any(row, first, last)) return;
+    if (raster_.owner(x, y) != scanned->face) return;
     float offered[kChannels];
-    lines_.colour_at(x, y, offered);
+    raster_.template colour_at<kChannels>(x, y, offered);
     const float eps = edge.direction > 0 ? eps_ : -eps_;
     const float rest0 = eps * std::fabs(levers.by0), rest1 = eps * std::fabs(levers.by1);
     const int low = edge.direction > 0 ? at.out % kBlock : 0;
     const int high = edge.direction > 0 ? kBlock - 1 : at.out % kBlock;
     Wide sum0, sum1;
-    lines.gains_outside.for_each(line, first, last, [&](int block) {
-      const Block& pixels = lines.at(line, block);
-      const float* position = &lines.position[block * kBlock];
+    strip_.gains_outside.for_each(row, first, last, [&](int block) {
+      const Block& pixels = strip_.at(row, block);
+      const float* position = &strip_.position[block * kBlock];
       for (int k = 0; k < kParts; ++k) {
         const Floats gain = positive_gain(pixels, k * kWidth, offered);
         const Floats offset = load(position + k * kWidth) - splat(at.cross);
@@ -117,46 +185,51 @@ class ColourScan {
       }
     });
     for (int k = 0; k < kParts; ++k) {
-      pull0->part[k] += sum0.part[k] * splat(levers.by0);
-      pull1->part[k] += sum1.part[k] * splat(levers.by1);
+      scanned->pull0.part[k] += sum0.part[k] * splat(levers.by0);
+      scanned->pull1.part[k] += sum1.part[k] * splat(levers.by1);
     }
   }
 
   // Pixels of the face itself that would gain by the colour outside.
-  void pull_inside(const Edge& edge, int axis, int line, const Lines<kChannels>& lines,
-                   const Crossing& at, int far_side, int32_t id, Levers levers, Wide* pull0,
-                   Wide* pull1) const {
+  void pull_inside(int axis, int line, const Crossing& at, int far_side, Levers levers,
+                   ScannedEdge* scanned) const {
+    const Edge& edge = scanned->edge;
+    const int row = line % kBlock;
     const int low = std::max(std::min(at.in, far_side), 0);
     const int high = std::min(std::max(at.in, far_side), edge.length - 1);
-    if (low > high || !lines.gains_inside.any(line, low / kBlock, high / kBlock)) return;
+    if (low > high || !strip_.gains_inside.any(row, low / kBlock, high / kBlock)) return;
     float offered[kChannels];
-    lines_.colour_at(axis == 0 ? line : at.out, axis == 0 ? at.out : line, offered);
+    raster_.template colour_at<kChannels>(axis == 0 ? line : at.out, axis == 0 ? at.out : line,
+                                         offered);
     const float rest0 = eps_ * levers.by0, rest1 = eps_ * levers.by1;
-    lines.gains_inside.for_each(line, low / kBlock, high / kBlock, [&](int block) {
-      const Block& pixels = lines.at(line, block);
-      const float* position = &lines.position[block * kBlock];
+    const Ints face = splat(scanned->face);
+    strip_.gains_inside.for_each(row, low / kBlock, high / kBlock, [&](int block) {
+      const Block& pixels = strip_.at(row, block);
+      const float* position = &strip_.position[block * kBlock];
       for (int k = 0; k < kParts; ++k) {
         const Floats gain = positive_gain(pixels, k * kWidth, offered);
         const Ints owner = load(pixels.owner + k * kWidth);
-        const Mask other = either(less(owner, splat(id)), less(splat(id), owner));
-        const Mask own = select_not(other, within(k, low - block * kBlock, high - block * kBlock));
+        const Mask other = either(less(owner, face), less(face, owner));
+        const int start = block * kBlock;
+        const Mask own = select_not(other, within(k, low - start, high - start));
         const Floats offset = load(position + k * kWidth) - splat(at.cross);
-        const Floats far0 = lengthen(offset, rest0, levers.by0);
-        const Floats far1 = lengthen(offset, rest1, levers.by1);
+        const Mask after = less(splat(0.f), offset), before = less(offset, splat(0.f));
+        const Floats far0 = lengthen(offset, rest0, levers.by0 < 0.f ? before : after);
+        const Floats far1 = lengthen(offset, rest1, levers.by1 < 0.f ? before : after);
         const Floats share = select(both(own, less(splat(0.f), gain)), gain / (far0 * far1),
                                     splat(0.f));
-        pull0->part[k] += share * far1 * splat(levers.by0);
-        pull1->part[k] += share * far0 * splat(levers.by1);
+        scanned->pull0.part[k] += share * far1 * splat(levers.by0);
+        scanned->pull1.part[k] += share * far0 * splat(levers.by1);
       }
     });
   }
 
+  // Of those `among`, the ones that are not `other`.
   static Mask select_not(Mask other, Mask among) { return static_cast<Mask>(~other & among); }
 
   // As `reach`: eps is added where lever * offset is positive, else subtracted.
-  static Floats lengthen(Floats offset, float rest, float lever) {
-    const Mask grows = lever > 0.f ? less(splat(0.f), offset) : less(offset, splat(0.f));
-    return select(grows, offset + splat(rest), offset - splat(rest));
+  static Floats lengthen(Floats offset, float rest, Mask is_positive) {
+    return offset + select(is_positive, splat(rest), splat(-rest));
   }
 
   static Mask within(int k, int low, int high) {
@@ -178,9 +251,14 @@ class ColourScan {
   static constexpr int32_t kLanes[kBlock] = {0, 1, 2,  3,  4,  5,  6,  7,
                                              8, 9, 10, 11, 12, 13, 14, 15};
 
-  const PictureLines<kChannels>& lines_;
+  const ColourRaster& raster_;
   Frame frame_;
-  float eps_;
+  int axis_ = 0;
+  float eps_ = 0.f;
+  LineStrip<kChannels> strip_;
+  std::vector<int32_t> first_start_;  // of each strip, in starts_
+  std::vector<Start> starts_;
+  std::vector<ScannedEdge> active_;  // edges that cross the strip
 };
 
 }  // namespace raster

@@ -290,7 +290,7 @@ class Renderer(nn.Module):
             expected = f"({faces.shape[0]}, {faces.shape[1]}, T, T, T, 3), or colours of vertices"
             raise ShapeError("Renderer", "textures", expected, tuple(textures.shape))
         fronts, backs = face_lights(
-            vertices_to_faces(vertices, faces),
+            vertices_to_faces(vertices, _once(faces)),
             self.light_intensity_ambient, self.light_intensity_directional,
             self.light_color_ambient, self.light_color_directional, self.light_direction,
         )  # fmt: skip
@@ -330,9 +330,10 @@ class Renderer(nn.Module):
                 screen = screen * scale
         else:
             screen, behind = vertices, vertices[..., 2] <= 0
-        sides = self._sides(faces)
+        sides = self._sides(_once(faces))
         corners = vertices_to_faces(screen, sides)
-        if self.compat:
+        # To ask a CUDA device whether anything is behind would be to wait for it.
+        if self.compat or (behind.device.type == "cpu" and not bool(behind.any())):
             return corners
         rows = torch.arange(len(vertices), device=vertices.device)[:, None, None]
         hidden = behind[rows, sides.long()].any(-1)
@@ -389,6 +390,11 @@ def _batch(
     if textures is not None and not isinstance(textures, Tensor):
         raise ShapeError("Renderer", "textures", "a tensor like vertices", type(textures).__name__)
     return vertices, faces, textures
+
+
+def _once(faces: Tensor) -> Tensor:
+    """Faces (1, F, 3) where all meshes of the batch share them in memory, else as they are."""
+    return faces[:1] if faces.stride(0) == 0 else faces
 
 
 def _tensor(value: Any) -> Tensor | None:

@@ -170,7 +170,7 @@ def check_scene(path: Path) -> int:
         if not is_raw:
             light = stored_light(scene, meta)
     colour = torch.as_tensor(meta.get("background_color", 0.0), dtype=torch.float32)
-    colour = colour.expand(len(faces), 3)
+    colour = colour.expand(len(faces), 3).contiguous()
     near, far = (meta["near"], meta["far"]) if is_raw else (0.1, 100.0)
     layers = rasterize_layers(
         faces, textures, raster, raster, near, far, meta["eps_rgb"], colour, light=light,

@@ -168,6 +168,26 @@ def test_gradcheck_of_light_and_two_sided_textures(linear: bool, pool: int) -> N
     assert torch.autograd.gradcheck(draw, (textures.requires_grad_(), light.requires_grad_()))
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shape", [(5, 1101), (1101, 5)])
+def test_lines_of_many_blocks_equal_the_twin(
+    device: str, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More blocks of pixels to a line than a word has bits, and slopes on a few pixels only."""
+    faces, textures, light = two_sided(0)
+    faces, textures, light = faces[:, :3], textures[:, :3], light[:, :3]
+    slopes = upstream_of(("rgb",), (2, *shape))["rgb"]
+    slopes *= torch.rand(2, 1, *shape, generator=torch.Generator().manual_seed(1)) < 0.02
+    found = []
+    for where, compiled in ((device, True), ("cpu", False)):
+        if not compiled:
+            monkeypatch.setattr(library, "available", lambda device: False)
+        leaf = faces.to(where).requires_grad_()
+        rgb = rasterize_layers(leaf, textures.to(where), *shape, light=light.to(where)).rgb
+        found.append(torch.autograd.grad(rgb, leaf, slopes.to(where))[0].cpu())  # type: ignore[arg-type]
+    assert found[1].any() and relative(*found) < 2e-4
+
+
 @pytest.mark.parametrize("layers", [("rgb",), ("rgb", "alpha", "depth")])
 @pytest.mark.parametrize("pool", [1, 2])
 def test_instruction_sets_do_not_change_a_bit(

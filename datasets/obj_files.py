@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 MAX_BYTES = 1 << 28
 _MAX_LINE = 1 << 20
-_MAX_ITEMS = 1 << 22  # vertices, and triangles
+_MAX_ITEMS = 1 << 21  # vertices, and triangles: half a kilobyte each further on
 _MAX_MATERIALS = 1 << 16
 _MATERIAL_BYTES = 1 << 22
 
@@ -49,7 +49,7 @@ def read_obj(data: bytes, name: str) -> ObjMesh:
 
     Raises:
         InputError: A number that is none or not finite, an index that names no vertex, no face at
-            all, or more lines, vertices or triangles than an honest file has (4 million each).
+            all, or more lines, vertices or triangles than an honest file has (2 million each).
 
     Example:
         >>> text = b"v 0 0 0\\nv 1 0 0\\nv 1 1 0\\nv 0 1 0\\nusemtl red\\nf 1/1 2/2 3/3 -1/4\\n"

@@ -71,7 +71,7 @@ def _tensors(images: Images, numbers: Arrays) -> dict[str, torch.Tensor]:
     }
 
 
-class _Items(Dataset[int]):
+class _Items(Dataset[Any]):
     """Numbers of items only: `_Exchange` makes the whole batch of them."""
 
     def __init__(self, count: int) -> None:

@@ -118,13 +118,13 @@ def _from_folder(path: Path, tree: Tree, skip: Skip) -> Iterator[Model]:
                 continue
             folder = path / synset / name
             places: dict[str, str] = {}
-            for file in files_below(folder):
-                inside = _inside(file, tree)
+            for below in files_below(folder):
+                inside = _inside(below, tree)
                 if not tree.want(inside):
                     continue
                 if len(places) >= tree.most_files:
                     raise InputError(f"'{folder}' holds too many files for one model")
-                places[inside] = file
+                places[inside] = below
             yield Model(synset, name, FolderFiles(folder, places))
     if tree.inside is not None:
         for file in sorted(path.iterdir()):

@@ -281,8 +281,10 @@ class Store:
         places = self._places(table, np.asarray(rows), np.asarray(views))
         spans = np.stack([table.byte_offset[places], table.byte_offset[places + 1]], 1).tolist()
         tables, name = self._open(), f"{table.group}/pixels"
-        boxes = table.box[places].tolist()
-        for n in np.argsort(places, kind="stable").tolist():
+        boxes, order = table.box[places].tolist(), np.argsort(places, kind="stable").tolist()
+        if len(order) > 1:
+            tables.announce(name, [spans[n] for n in order])
+        for n in order:
             data = tables.bytes(name, *spans[n])
             try:
                 decode_into(found[n], boxes[n], data)

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from importlib import resources
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,7 +211,7 @@ def _npy_header(
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and kind of one array, checked against the size of its entry."""
     try:
-        shape, fortran, kind, _ = read_npy_header(file, entry.filename)
+        shape, fortran, kind, _ = read_npy_header(cast(BinaryIO, file), entry.filename)
     except InputError as error:
         raise InputError(f"checkpoint '{path}': {error}", _HINT) from error
     if kind.hasobject or kind.name not in _FLOATS:

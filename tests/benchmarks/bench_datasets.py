@@ -125,7 +125,7 @@ class PngFiles(Dataset[dict[str, Any]]):
 
     def __getitem__(self, item: int) -> dict[str, Any]:
         with Image.open(self.files[item]) as picture:
-            pixels = np.asarray(picture.convert("RGBA"))
+            pixels = np.array(picture.convert("RGBA"))
         return {"image": torch.from_numpy(pixels).permute(2, 0, 1), "number": item}
 
 

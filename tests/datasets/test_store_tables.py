@@ -58,6 +58,7 @@ def test_everything_as_h5py_reads_it(path: Path) -> None:
     assert tables.attributes[""]["id"] == b"toy"
     assert tables.bytes("a/b/bytes", 6, 11) == b"world" and tables.text("a/b/bytes")[:5] == "hello"
     assert tables.all("a/floats").flags.writeable
+    tables.announce("a/b/bytes", [(0, 3), (6, 11), (11, 11)])  # changes nothing that is read
     assert "a/floats" in tables and "a/x" not in tables
 
 

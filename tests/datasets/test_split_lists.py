@@ -27,7 +27,7 @@ LSM_TRAIN = (2831, 1271, 1100, 5247, 4744, 766, 1622, 1132, 1660, 2221, 5956, 73
 LSM_VAL = (404, 181, 157, 749, 677, 109, 231, 161, 237, 317, 850, 105, 193)
 SIZES = {
     "r2n2-80-20": (35022, 0, 8762),
-    "r2n2-70-10-20": (30639, 4383, 8762),
+    "r2n2-70-10-20": (30638, 4384, 8762),
     "pixel2mesh": (35022, 0, 8762),
     "lsm": (30643, 4371, 8770),
 }
@@ -42,10 +42,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_sizes_and_parts(name: str) -> None:
     found = split_list(name)
     sizes = {part: len(ids) for part, ids in found.parts.items()}
-    assert sizes["test"] == SIZES[name][2]
+    assert tuple(sizes.values()) == SIZES[name]
     assert sum(sizes.values()) == sum(MODELS) == 43784
-    if name != "r2n2-70-10-20":
-        assert tuple(sizes.values()) == SIZES[name]
     together = [id for ids in found.parts.values() for id in ids]
     assert len(set(together)) == 43784
     per_class = Counter(id.split("/")[0] for id in together)
@@ -65,6 +63,7 @@ def test_val_is_the_last_eighth_of_train() -> None:
     assert sorted(with_val["train"] + with_val["val"]) == sorted(without["train"])
     chairs = [id for id in without["train"] if id.startswith("03001627/")]
     assert [id for id in with_val["val"] if id in set(chairs)] == chairs[int(5422 * 0.875) :]
+    assert len(with_val["train"]) == sum(int(int(n * 0.8) * 0.875) for n in MODELS) == 30638
 
 
 def test_they_are_the_public_lists(shared: Path) -> None:
@@ -95,7 +94,11 @@ def test_overlaps() -> None:
     # Two of the sets' test parts: 8,695 and 1,775 ids in common with the repository's rule.
     rule = set(split_list("r2n2-80-20").parts["test"])
     assert len(rule & set(split_list("pixel2mesh").parts["test"])) == 8695
-    assert len(rule & set(split_list("lsm").parts["test"])) == 1775
+    lsm = split_list("lsm").parts
+    assert len(rule & set(lsm["test"])) == 1775
+    # What the page of data sets says about training on one and testing on the other.
+    assert len(rule & set(lsm["train"])) == 6113
+    assert len(set(lsm["test"]) & set(split_list("r2n2-80-20").parts["train"])) == 6995
 
 
 def test_views_of_pixel2mesh() -> None:

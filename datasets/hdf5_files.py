@@ -12,6 +12,7 @@ import contextlib
 import errno
 import io
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,23 @@ def new_file(temporary: Path, target: Path) -> Iterator[h5py.File]:
         if sink.error is not None:
             raise sink.error
         sync(temporary)
+
+
+def allow_open_files(count: int) -> None:
+    """Lets this process hold that many files open besides the usual ones.
+
+    Raises:
+        MissingError: The system does not let it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and wanted > soft:
+        if hard != resource.RLIM_INFINITY and wanted > hard:
+            raise MissingError(
+                f"{count} files must be open at once, this system allows {hard}",
+                hint=f"ulimit -n {wanted}, then the same command again",
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def sync(path: Path) -> None:

@@ -4,6 +4,7 @@
     python tests/benchmarks/bench_datasets.py reading      random batches against Pillow
     python tests/benchmarks/bench_datasets.py size         bytes of pictures and voxels
     python tests/benchmarks/bench_datasets.py memory SET   peak while 2,000 objects are prepared
+    python tests/benchmarks/bench_datasets.py scale        a file of many objects: seconds, memory
 
 The genuine sample is taken from beside the project where it is (three chairs of `shapenet`,
 repeated under other ids); `conversion` and `memory` also take any layout that can be exported.
@@ -35,9 +36,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from benchbench.datasets import registry
+from benchbench.datasets.cameras import CHOY_PARAMETERS, choy_cameras
 from benchbench.datasets.exporting import asymmetric_solid, export
 from benchbench.datasets.loading import ViewLoader
-from benchbench.datasets.records import Encoded, encode
+from benchbench.datasets.records import Encoded, Layout, ObjectRecord, Rendering, encode
 from benchbench.datasets.shapenet.prepare import CONVERTER, RENDERINGS, VOXELS, locate, read
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
@@ -298,6 +300,67 @@ def memory(name: str, objects: int, source: Path | None) -> None:
         )
 
 
+# -- many objects ---------------------------------------------------------------------------
+
+OPENS = """
+import sys, time
+from benchbench.datasets.store import Store
+from benchbench.datasets.views import ViewDataset
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+empty, start = resident(), time.perf_counter()
+store = Store(sys.argv[1])
+views = ViewDataset(store, store.indices("all"))
+store.index_of(store.object_ids[-1]), views[len(views) - 1]
+print(time.perf_counter() - start, resident() - empty)
+"""
+
+
+def tiny_object() -> tuple[Layout, Encoded]:
+    """24 pictures of 8 pixels a side, and voxels."""
+    layout = Layout({"choy": Rendering(8, 8, CHOY_PARAMETERS)}, CONVERTER.layout.voxel_kinds)
+    image, cells = np.zeros((24, 8, 8, 4), np.uint8), np.zeros((32, 32, 32), bool)
+    image[:, 2:6, 2:6], cells[8:24] = 255, True
+    cameras = choy_cameras(np.tile([30.0, 20.0, 0.0, 1.0, 25.0], (24, 1)))
+    record = ObjectRecord(
+        f"{CHAIR}/x", CHAIR, {"choy": image}, {"choy": cameras}, {"binvox": cells}
+    )
+    return layout, encode(record, layout)
+
+
+def scale(name: str, objects: int, shard: int = 64) -> None:
+    """Prints what a file of that many objects costs: tiny ones, or the sample's first chair."""
+    if name == "sample":
+        job = next(read(locate(SAMPLE)).jobs(frozenset()))
+        layout, base = CONVERTER.layout, encode(job.make(), CONVERTER.layout)
+    else:
+        layout, base = tiny_object()
+    ids = [f"{CHAIR}/{number:032x}" for number in range(objects)]
+    with tempfile.TemporaryDirectory() as temporary:
+        start = time.perf_counter()
+        with StoreWriter(temporary, "many", CONVERTER.classes, layout, {}, {}) as writer:
+            for number, first in enumerate(range(0, objects, shard)):
+                part = [Encoded(i, CHAIR, base.columns) for i in ids[first : first + shard]]
+                writer.shard(number, part)
+            shards = time.perf_counter() - start
+            start, before = time.perf_counter(), memory_of(os.getpid())
+            path = writer.finish({"all": {"train": ids}})
+        finish = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+        done = subprocess.run([sys.executable, "-c", OPENS, str(path)], check=True, text=True,
+                              capture_output=True)  # fmt: skip
+        seconds, held = map(float, done.stdout.split())
+        size = path.stat().st_size
+        say(
+            f"{objects} {name} objects in shards of {shard}: {1e3 * shards / objects:.2f} ms an "
+            f"object to write shards; putting together {size / finish / 1e6:.0f} MB/s, "
+            f"{1e3 * finish / objects:.2f} ms and {peak / objects:.0f} bytes of memory an object; "
+            f"a reader opens it in {seconds:.1f} s ({1e6 * seconds / objects:.1f} us an object) "
+            f"and holds {held / objects:.0f} bytes an object"
+        )
+
+
 # -- as tests -------------------------------------------------------------------------------
 
 
@@ -326,7 +389,7 @@ def test_sizes(loud: None) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("conversion", "reading", "size", "memory"))
+    parser.add_argument("what", choices=("conversion", "reading", "size", "memory", "scale"))
     parser.add_argument("names", nargs="*", help="sample, or layouts that can be exported")
     parser.add_argument("--objects", type=int)
     parser.add_argument("--rounds", type=int, default=5)
@@ -341,6 +404,9 @@ def main(words: Sequence[str] | None = None) -> None:
         reading_shapes13(60, options.rounds)
     elif options.what == "size":
         size_tables()
+    elif options.what == "scale":
+        for name in options.names or ("tiny",):
+            scale(name, options.objects or 43_783)
     else:
         for name in options.names or ("sample",):
             memory(name, options.objects or 2000, options.source)

@@ -251,3 +251,49 @@ def test_own_identity(tmp_path: Path) -> None:
         writer.shard(0, [record])
         path = writer.finish({"s": {"test": [record.id]}})
     assert Store(path).identity_of(0) == bytes(range(32))
+
+
+MANY = """
+import resource, sys
+sys.path.insert(0, {folder!r})
+import importlib.util
+spec = importlib.util.spec_from_file_location("writing", {file!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+resource.setrlimit(resource.RLIMIT_NOFILE, (60, int(sys.argv[2])))
+from benchbench.core.errors import MissingError
+with module.open_writer(sys.argv[1]) as writer:
+    for number in range(90):
+        writer.shard(number, [module.make(number)])
+    try:
+        writer.finish({{"s": {{"train": [f"03001627/{{n:04d}}" for n in range(90)]}}}})
+    except MissingError as error:
+        print(error, error.hint)
+"""
+
+
+@pytest.mark.parametrize("most", [400, 200])
+def test_more_shards_than_files_may_be_open(tmp_path: Path, most: int) -> None:
+    code = MANY.format(folder=str(Path(__file__).parent), file=__file__)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), str(most)],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if most == 400:
+        store = Store(tmp_path / "toy.h5")
+        assert len(store) == 90 and done.stdout == ""
+        for number in (0, 57, 89):
+            assert np.array_equal(store.voxels(number), make(number).voxels["a"])
+    else:
+        assert "90 files must be open at once, this system allows 200 ulimit -n" in done.stdout
+        assert not (tmp_path / "toy.h5").exists()
+
+
+def test_a_damaged_shard_ends_the_work_in_a_sentence(tmp_path: Path) -> None:
+    with open_writer(tmp_path) as writer:
+        for number in range(2):
+            writer.shard(number, [make(number)])
+        path = next(tmp_path.rglob("shard-000001.h5"))
+        with h5py.File(path, "r+") as file:
+            del file["renderings/kato/pixels"]
+        with pytest.raises(BenchError, match=r"shards in .* cannot be read \(renderings/kato/pixels"):
+            writer.finish({"s": {"train": ["03001627/0000", "03001627/0001"]}})

@@ -23,9 +23,9 @@ from benchbench.cli.main import cli, console
 
 def smaller():
     if sys.argv[1] == "prepare":
-        import benchbench.datasets.shapenet.prepare as shapenet
+        import benchbench.datasets.preparing as preparing
         import benchbench.datasets.shapes13.prepare as shapes13
-        shapenet._SHARD = 2
+        preparing._SHARD = 2
         shapes13._SHARD = 5
         shapes13.SIZES["demo"] = (0, 0, 1)
     elif sys.argv[1] == "run":

@@ -60,7 +60,7 @@ def test_prepare_on_a_full_disk(
     bench: Any, refused: Any, small_disk: Callable[[int], Any], source: Path,
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("benchbench.datasets.shapenet.prepare._SHARD", 2)
+    monkeypatch.setattr("benchbench.datasets.preparing._SHARD", 2)
     # Told beforehand by what is free; here the disk lies about it, as others fill it up meanwhile.
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)

@@ -76,6 +76,7 @@ class Tree:
         inner: A folder inside each model's whose name is left out of the files' paths, or "".
         want: Function of a file's path within the model; False spares reading it.
         most_files: An honest model folder has fewer.
+        limits: What an archive must stay below; None for the limits of small files.
         inside: Function of a file's path: True for an archive in the folder or archive, whose
             members count as if it were unpacked where it lies.
     """

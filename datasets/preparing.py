@@ -222,7 +222,7 @@ def _convert(
         old.close()
         if noted != plan:
             raise UsageError(
-                f"'{path}' was prepared from other files or with another split",
+                f"'{path}' was prepared from other files or with other settings",
                 hint=f"bench prepare {spec.id} --from DIR --overwrite",
             )
     info = {

@@ -26,6 +26,7 @@ from benchbench.datasets.sources import ARCHIVES, read_file
 from benchbench.datasets.spec import PrepareReport
 from benchbench.datasets.split_lists import cut_to_stored, split_list, split_list_names
 from benchbench.datasets.splits import Split, repository_split_with_val
+from benchbench.datasets.store import Store
 
 COMMAND = "bench prepare shapenet-core"
 NAMES = ("ShapeNetCore.v1", "ShapeNetCore.v2", "ShapeNetCore")
@@ -209,7 +210,7 @@ def prepare(root: Path, *, pictures: str | None = None, **options: Any) -> Prepa
         options: As for every set, see `preparing.prepare`.
 
     Raises:
-        UsageError: No such rendering.
+        UsageError: No such rendering, or the set is prepared with others.
     """
     wanted = SPEC.renderings[0] if pictures is None else pictures
     names = [name.strip() for name in wanted.split(",")]
@@ -218,4 +219,12 @@ def prepare(root: Path, *, pictures: str | None = None, **options: Any) -> Prepa
     for name in names:
         require(name, SPEC.pictures, "rendering")
     chosen = tuple(name for name in SPEC.pictures if name in names)
+    path = Path(root) / f"{SPEC.id}.h5"
+    if pictures is not None and options.get("source") is None and path.is_file():
+        found = Store(path).renderings
+        if found != chosen and not options.get("overwrite"):
+            raise UsageError(
+                f"'{path}' has the pictures {', '.join(found) or 'none'}",
+                hint=f"{COMMAND} --from DIR --pictures {pictures} --overwrite",
+            )
     return preparing.prepare(converter(chosen), Path(root), **options)

@@ -40,8 +40,8 @@ SPEC = DatasetSpec(
         "The lists are v1's; v2 lacks some of their ids (how many is said when it is prepared).",
         "The pictures are not the published ones: other lights, no textures. A number on them "
         "compares with nothing published.",
-        "LSM's distance (2), field of view and scale are unconfirmed against its files; with these, "
-        "long objects reach beyond the edges of its pictures.",
+        "LSM's distance (2), field of view and scale are unconfirmed against its files; with "
+        "these, long objects reach beyond the edges of its pictures.",
     ),
     notes=(
         "Nothing is fetched: bench prepare shapenet-core --from DIR, where DIR holds the folders "

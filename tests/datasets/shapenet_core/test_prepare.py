@@ -266,8 +266,14 @@ def test_options(tree: Path, tmp_path: Path) -> None:
         registry.prepare("shapenet-core", tmp_path, accept_license=True, quiet=True)
     report = prepare(tmp_path / "root", source=tree, pictures=" lsm , kato", **QUIET)
     assert Store(report.path).renderings == ("kato", "lsm")
-    with pytest.raises(UsageError, match="other"):
+    with pytest.raises(UsageError, match="with other settings"):
         prepare(tmp_path / "root", source=tree, pictures="kato", **QUIET)
+    with pytest.raises(UsageError, match="has the pictures kato, lsm") as caught:
+        prepare(tmp_path / "root", pictures="choy", **QUIET)
+    assert "--from DIR --pictures choy --overwrite" in str(caught.value.hint)
+    for same in ("kato,lsm", None):
+        report = prepare(tmp_path / "root", pictures=same, **QUIET)
+        assert any("already prepared" in line for line in report.messages)
 
 
 def test_without_pictures(tree: Path, tmp_path: Path) -> None:

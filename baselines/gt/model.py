@@ -59,7 +59,7 @@ class TruthBaseline:
             if not store.voxel_kinds:
                 points = surface_points(store, index)
                 if points is None:
-                    raise UsageError(f"data set '{store.id}' holds neither meshes, voxels nor points")
+                    raise UsageError(f"'{store.id}' holds neither meshes, voxels nor points")
                 return Points(points)
             kind = "binvox" if "binvox" in store.voxel_kinds else store.voxel_kinds[0]
         return Voxels(store.voxels(index, kind).astype(np.float32), store.grid_to_object(kind))

@@ -231,7 +231,7 @@ def test_colours(race, scene: Scene, size: int, texels: str) -> None:  # type: i
                 *few, size, texels == "random"
             ),
         },
-        rounds=5,
+        rounds=15,
         per=16,
     )
 

@@ -234,6 +234,41 @@ def projection(
     t = _part("t", t, (1, 3), vertices)
     dist_coeffs = _part("dist_coeffs", dist_coeffs, (5,), vertices)
     camera = torch.matmul(vertices, R.transpose(1, 2)) + t
+    return _through_lens(camera, K, dist_coeffs, orig_size, eps)
+
+
+def projection_ahead(
+    vertices: Tensor,
+    K: Array,
+    R: Array,
+    t: Array,
+    dist_coeffs: Array,
+    orig_size: float | tuple[float, float],
+) -> tuple[Tensor, Tensor]:
+    """`projection` of the vertices in front of the camera; the others get no gradient.
+
+    A depth of 0 makes the gradient of a lens NaN, even where nothing of it is used.
+
+    Returns:
+        (B, V, 3) as from `projection`, and (B, V) bool, which vertices are not in front; they are
+        put on the optical axis.
+    """
+    _check_vertices("projection", vertices)
+    K = _part("K", K, (3, 3), vertices)
+    R = _part("R", R, (3, 3), vertices)
+    t = _part("t", t, (1, 3), vertices)
+    dist_coeffs = _part("dist_coeffs", dist_coeffs, (5,), vertices)
+    camera = torch.matmul(vertices, R.transpose(1, 2)) + t
+    behind = camera[..., 2] <= 0
+    axis = camera.new_tensor([0.0, 0.0, 1.0])
+    camera = torch.where(behind[..., None], axis, camera)
+    return _through_lens(camera, K, dist_coeffs, orig_size, 1e-9), behind
+
+
+def _through_lens(
+    camera: Tensor, K: Tensor, dist_coeffs: Tensor, orig_size: float | tuple[float, float],
+    eps: float,
+) -> Tensor:  # fmt: skip
     x, y, depth = camera.unbind(-1)
     x, y = x / (depth + eps), y / (depth + eps)
     k1, k2, p1, p2, k3 = (k[:, None] for k in dist_coeffs.unbind(-1))

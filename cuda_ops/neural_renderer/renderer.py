@@ -19,6 +19,7 @@ from benchbench.cuda_ops.camera import (
     orthographic,
     perspective,
     projection,
+    projection_ahead,
 )
 from benchbench.cuda_ops.neural_renderer import rasterization as _rasterize
 from benchbench.cuda_ops.neural_renderer.batches import (
@@ -131,7 +132,7 @@ class Renderer(nn.Module):
         require(camera_mode, ("projection", "look", "look_at"), "camera_mode")
         self.image_size = image_size
         self.anti_aliasing = anti_aliasing
-        self.background_color = background_color
+        self.background_color = _list(background_color)
         self.fill_back = fill_back
         self.camera_mode = camera_mode
         self.K, self.R, self.t = _tensor(K), _tensor(R), _tensor(t)
@@ -140,14 +141,14 @@ class Renderer(nn.Module):
         self.perspective = perspective
         self.viewing_angle = viewing_angle
         self.eye: Any = [0, 0, -(1 / math.tan(math.radians(viewing_angle)) + 1)]
-        self.camera_direction = camera_direction
+        self.camera_direction = _list(camera_direction)
         self.near = near
         self.far = far
         self.light_intensity_ambient = light_intensity_ambient
         self.light_intensity_directional = light_intensity_directional
-        self.light_color_ambient = light_color_ambient
-        self.light_color_directional = light_color_directional
-        self.light_direction = light_direction
+        self.light_color_ambient = _list(light_color_ambient)
+        self.light_color_directional = _list(light_color_directional)
+        self.light_direction = _list(light_direction)
         self.orthographic_size = orthographic_size
         self.compat = compat
         self._eps: float | None = None
@@ -307,8 +308,7 @@ class Renderer(nn.Module):
         vertices, faces, _ = _batch(vertices, faces, None)
         height, width = _kernels._sides("Renderer", self.image_size)
         if self.camera_mode == "projection":
-            screen = self._project(vertices, camera)
-            behind = screen[..., 2] <= 0
+            screen, behind = self._project(vertices, camera)
         elif self.camera_mode in ("look_at", "look"):
             screen = (
                 look_at(vertices, self.eye)
@@ -339,7 +339,7 @@ class Renderer(nn.Module):
         hidden = behind[rows, sides.long()].any(-1)
         return corners.masked_fill(hidden[:, :, None, None], math.nan)
 
-    def _project(self, vertices: Tensor, camera: tuple[Any, ...]) -> Tensor:
+    def _project(self, vertices: Tensor, camera: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
         stored = (self.K, self.R, self.t, self.dist_coeffs)
         given = [
             _like(mine if now is None else now, vertices)
@@ -354,7 +354,11 @@ class Renderer(nn.Module):
         K, R, t, dist_coeffs = given
         assert K is not None and R is not None and t is not None and dist_coeffs is not None
         size = self.orig_size if camera[4] is None else camera[4]
-        return projection(vertices, K, R, t, dist_coeffs, size)
+        if not self.compat:
+            # The faces of what is behind are not drawn, but must not make a gradient NaN.
+            return projection_ahead(vertices, K, R, t, dist_coeffs, size)
+        screen = projection(vertices, K, R, t, dist_coeffs, size)
+        return screen, screen[..., 2] <= 0
 
     def _sides(self, faces: Tensor) -> Tensor:
         return torch.cat((faces, faces.flip(-1)), dim=1) if self.fill_back else faces
@@ -382,6 +386,11 @@ def _batch(
         return pad_meshes(vertices, faces, textures)  # type: ignore[arg-type]
     if any(lists):
         raise ShapeError("Renderer", "vertices and faces", "both tensors or both lists", "one each")
+    for name, value in (("vertices", vertices), ("faces", faces)):
+        if not isinstance(value, Tensor):
+            raise ShapeError(
+                "Renderer", name, "a tensor or a list of tensors", type(value).__name__
+            )
     assert isinstance(vertices, Tensor) and isinstance(faces, Tensor)
     if vertices.ndim != 3:
         raise ShapeError("Renderer", "vertices", "(B, V, 3)", tuple(vertices.shape))
@@ -395,6 +404,11 @@ def _batch(
 def _once(faces: Tensor) -> Tensor:
     """Faces (1, F, 3) where all meshes of the batch share them in memory, else as they are."""
     return faces[:1] if faces.stride(0) == 0 else faces
+
+
+def _list(value: Any) -> Any:
+    """The defaults as the port's lists, of which programs change single items."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _tensor(value: Any) -> Tensor | None:

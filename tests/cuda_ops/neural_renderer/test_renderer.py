@@ -16,7 +16,8 @@ import benchbench.cuda_ops.neural_renderer as nr
 from benchbench.core.errors import ShapeError, UsageError
 from benchbench.cuda_ops import library
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_CUDA)]
 SETTINGS = (
     "image_size", "anti_aliasing", "background_color", "fill_back", "camera_mode", "orig_size",
     "perspective", "viewing_angle", "camera_direction", "near", "far", "light_intensity_ambient",
@@ -388,3 +389,35 @@ def test_refuses_unknown_modes_and_wrong_shapes() -> None:
                   (vertices[0], faces, textures), (vertices, faces, [textures])):  # fmt: skip
         with pytest.raises(ShapeError):
             camera()(*given, mode="rgb")
+
+
+@pytest.mark.parametrize("mode", [None, "rgb", "silhouettes", "depth"])
+def test_a_vertex_in_the_plane_of_the_camera_spoils_no_gradient(mode: str | None) -> None:
+    vertices, faces, textures = octahedron()
+    vertices[0, 5] = torch.tensor([0.3, 0.2, -3.0])  # at depth 0, with a lens
+    K, R = np.array([[[40.0, 0, 20], [0, 40, 20], [0, 0, 1]]]), np.eye(3)[None]
+    lens = torch.full((1, 5), 0.1, requires_grad=True)
+    leaves = vertices.requires_grad_(), torch.from_numpy(K).float().requires_grad_(), lens
+    renderer = nr.Renderer(20, R=R, t=np.array([[[0.0, 0, 3]]]), orig_size=40)
+    drawn = renderer(leaves[0], faces, textures, mode, K=leaves[1], dist_coeffs=lens)
+    loss = sum(one[..., :9].sum() for one in (drawn if mode is None else (drawn,)))
+    for slope in torch.autograd.grad(loss, leaves):
+        assert torch.isfinite(slope).all() and slope.any()
+
+
+def test_what_is_no_tensor_is_told_by_name() -> None:
+    vertices, faces, _ = octahedron()
+    for given, name in (
+        ((vertices.numpy(), faces), "vertices"),
+        ((vertices, faces.numpy()), "faces"),
+    ):
+        with pytest.raises(ShapeError) as error:
+            camera()(*given, mode="depth")
+        assert error.value.argument == name
+
+
+def test_items_of_colours_and_directions_can_be_changed() -> None:
+    renderer = camera()
+    renderer.background_color[0] = 1
+    assert camera().background_color == [0, 0, 0]
+    assert renderer(*octahedron(), mode="rgb")[0, :, 0, 0].tolist() == [1, 0, 0]

@@ -295,5 +295,5 @@ def test_a_damaged_shard_ends_the_work_in_a_sentence(tmp_path: Path) -> None:
         path = next(tmp_path.rglob("shard-000001.h5"))
         with h5py.File(path, "r+") as file:
             del file["renderings/kato/pixels"]
-        with pytest.raises(BenchError, match=r"shards in .* cannot be read \(renderings/kato/pixels"):
+        with pytest.raises(BenchError, match=r"cannot be read \(renderings/kato/pixels"):
             writer.finish({"s": {"train": ["03001627/0000", "03001627/0001"]}})

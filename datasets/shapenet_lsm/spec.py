@@ -46,8 +46,7 @@ SPEC = DatasetSpec(
             about_bytes=21_000_000_000,
             by_hand=(
                 "open https://drive.google.com/file/d/17GjULuQZsn-s92PQFQSBzezDkonowIxR in a "
-                "browser (21 GB, md5 61feff8480368e00eb928d4b10a40a40), then: "
-                "bench prepare shapenet-lsm --from DIR"
+                "browser (21 GB, md5 61feff8480368e00eb928d4b10a40a40)"
             ),
         ),
     ),

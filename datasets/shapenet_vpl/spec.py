@@ -31,7 +31,7 @@ SPEC = DatasetSpec(
             mirrors=(),  # Google Drive answers programs with a page of questions
             by_hand=(
                 "open https://drive.google.com/file/d/1G5gelwQGniwGgyG92ls_dfc1VtLUiM3s "
-                "in a browser, then: bench prepare shapenet-vpl --from DIR"
+                "in a browser"
             ),
         ),
     ),

@@ -34,6 +34,14 @@ def test_specs_agree_with_their_names() -> None:
         assert spec.truth in ("mesh", "voxels", "points")
 
 
+def test_what_a_person_does_is_said_once() -> None:
+    # Where the file goes and what is typed then is added by the one who tells it.
+    for name in registry.dataset_names():
+        for archive in registry.dataset_spec(name).archives:
+            assert archive.mirrors or archive.by_hand
+            assert "bench" not in archive.by_hand and "save" not in archive.by_hand
+
+
 def test_unknown_names() -> None:
     with pytest.raises(UsageError) as caught:
         registry.dataset_spec("shapnet")

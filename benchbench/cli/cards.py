@@ -42,7 +42,7 @@ def card(
         ("truth", spec.truth),
         ("objects", f"{whole} in {spec.classes} classes"),
         *_listed("pictures", _pictures(spec, prepared)),
-        *_listed("voxels", _voxels(prepared)),
+        *_listed("voxels", _voxels(spec, prepared)),
         ("splits", _splits(spec, prepared)),
         *_listed("faults", spec.faults or ("none known",), "- "),
         ("notes", spec.notes or "none"),
@@ -102,8 +102,9 @@ def _pictures_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def _voxels(prepared: Sequence[dict[str, Any]]) -> list[str]:
-    return list(_voxels_of(prepared).values()) or ["size unknown (not prepared)"]
+def _voxels(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> list[str]:
+    absent = "none" if spec.truth == "points" else "size unknown (not prepared)"
+    return list(_voxels_of(prepared).values()) or [absent]
 
 
 def _voxels_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -54,6 +54,16 @@ def test_unknown_facts_are_unknown(tmp_path: Path) -> None:
     assert shown["prepare"] == ["bench prepare bare --from DIR"]
 
 
+def test_points_have_no_voxels(tmp_path: Path) -> None:
+    spec = DatasetSpec(**{**vars(BARE), "truth": "points"})
+    absent = lines(card(spec, "absent", [], tmp_path, "bench prepare bare"))
+    (tmp_path / "bare.h5").write_bytes(b"x")
+    prepared = lines(card(spec, "prepared", [{"id": "bare"}], tmp_path, "bench prepare bare"))
+    assert absent["voxels"] == prepared["voxels"] == ["none"]
+    unknown = lines(card(BARE, "absent", [], tmp_path, "bench prepare bare"))
+    assert unknown["voxels"] == ["size unknown (not prepared)"]
+
+
 def test_archives_by_mirror_and_by_hand(tmp_path: Path) -> None:
     spec = DatasetSpec(
         **{

@@ -45,6 +45,7 @@ from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.views import ViewDataset
 from benchbench.datasets.workers import usable_cores
+from benchbench.evaluation.scores import Score, write_scores
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "author_data" / "shapenet_sample"
 CHAIR = "03001627"
@@ -285,7 +286,7 @@ def memory(name: str, objects: int, source: Path | None) -> None:
         command = [sys.executable, "-m", "benchbench", "prepare", made, "--from", str(source),
                    "--root", str(folder / "root"), "-q"]  # fmt: skip
         start = time.perf_counter()
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         peak = parent = 0
         while process.poll() is None:
             found = [memory_of(one) for one in family(process.pid)]
@@ -302,19 +303,24 @@ def memory(name: str, objects: int, source: Path | None) -> None:
 
 # -- many objects ---------------------------------------------------------------------------
 
-OPENS = """
+RESIDENT = """
 import sys, time
-from benchbench.datasets.store import Store
-from benchbench.datasets.views import ViewDataset
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
+"""
+OPENS = (
+    RESIDENT
+    + """
+from benchbench.datasets.store import Store
+from benchbench.datasets.views import ViewDataset
 empty, start = resident(), time.perf_counter()
 store = Store(sys.argv[1])
 views = ViewDataset(store, store.indices("all"))
 store.index_of(store.object_ids[-1]), views[len(views) - 1]
 print(time.perf_counter() - start, resident() - empty)
 """
+)
 
 
 def tiny_object() -> tuple[Layout, Encoded]:
@@ -358,6 +364,41 @@ def scale(name: str, objects: int, shard: int = 64) -> None:
             f"{1e3 * finish / objects:.2f} ms and {peak / objects:.0f} bytes of memory an object; "
             f"a reader opens it in {seconds:.1f} s ({1e6 * seconds / objects:.1f} us an object) "
             f"and holds {held / objects:.0f} bytes an object"
+        )
+
+
+MEANS = (
+    RESIDENT
+    + """
+from benchbench.evaluation.aggregate import object_means
+from benchbench.evaluation.scores import read_scores
+empty, start = resident(), time.perf_counter()
+pairs = [(score.object_id, score.value) for score in read_scores(sys.argv[1])]
+means = object_means(pairs)
+print(time.perf_counter() - start, resident() - empty)
+"""
+)
+
+
+def score_lines(objects: int) -> None:
+    """Prints what the scores of a test part cost to write and to put together, one metric."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path, start = Path(temporary) / "scores.csv", time.perf_counter()
+        scores = (
+            Score("kato-iou-v1", f"{CHAIR}/{number:032x}", view, "iou", 1 / (1 + number), "ok")
+            for number in range(objects)
+            for view in range(24)
+        )
+        write_scores(path, scores)
+        wrote = time.perf_counter() - start
+        done = subprocess.run([sys.executable, "-c", MEANS, str(path)], check=True, text=True,
+                              capture_output=True)  # fmt: skip
+        seconds, held = map(float, done.stdout.split())
+        lines = 24 * objects
+        say(
+            f"{lines} scores: {path.stat().st_size / lines:.0f} bytes each; written at "
+            f"{lines / wrote:.0f}/s, put together at {lines / seconds:.0f}/s with "
+            f"{held / lines:.0f} bytes of memory each"
         )
 
 
@@ -407,6 +448,7 @@ def main(words: Sequence[str] | None = None) -> None:
     elif options.what == "scale":
         for name in options.names or ("tiny",):
             scale(name, options.objects or 43_783)
+        score_lines((options.objects or 43_783) // 5)
     else:
         for name in options.names or ("sample",):
             memory(name, options.objects or 2000, options.source)

@@ -106,7 +106,10 @@ class MeanBaseline:
         if has_mesh:
             return HOUSE
         if not kinds:
-            raise UsageError(f"data set '{store.id}' holds neither meshes nor voxels")
+            raise UsageError(
+                f"data set '{store.id}' holds neither meshes nor voxels, which 'mean' averages",
+                hint=f"another method: bench run --baseline kato --dataset {store.id} --split test",
+            )
         return "binvox" if "binvox" in kinds else str(kinds[0])
 
     def predict_items(self, store: Any, items: Sequence[tuple[int, int]]) -> list[Voxels]:

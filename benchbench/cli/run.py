@@ -293,5 +293,7 @@ def answer(common: Common, path: Path, result: dict[str, Any], failed: int) -> N
             common.say(f"  ... all {len(named)} are named in result.json")
     if not result["complete"]:
         common.say(f"not complete: {'; '.join(result['incomplete_because'])}")
+    scored = list(result["protocols"])
+    shown = "iou" if not scored or "bench-iou-v1" in scored else scored[0]
     extra = "" if result["complete"] else " --partial"
-    common.say(f"result: {path / 'result.json'}; next: bench report --metric iou{extra}")
+    common.say(f"result: {path / 'result.json'}; next: bench report --metric {shown}{extra}")

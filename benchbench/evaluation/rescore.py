@@ -36,7 +36,10 @@ def choose_protocols(store: Store, named: Sequence[str], also: Sequence[str] = (
     )
     for name in names:
         if lack := unmet(get_protocol(name), has_mesh(store), store.voxel_kinds, has_points(store)):
-            raise UsageError(f"{name} needs {lack}, which data set '{store.id}' does not hold")
+            raise UsageError(
+                f"{name} needs {lack}, which data set '{store.id}' does not hold",
+                hint="leave --protocol out for those that fit",
+            )
     return names
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchbench.core.errors import CheckError, InputError, MissingError
 from benchbench.core.files import read_json
-from benchbench.protocols.registry import get_protocol, resolve_metric
+from benchbench.protocols.registry import get_protocol, protocols, resolve_metric
 from benchbench.protocols.specs import MetricSpec, ProtocolSpec
 
 KIND = "benchbench result"
@@ -233,19 +233,25 @@ def build_tables(
     """
     choices = resolve_metric(metric)
     fitting = chosen = [r for r in results if _fits(r, results, dataset, split)]
-    remarks = []
+    left_out = []  # why, and what to do
     if not partial:
         left = [r for r in chosen if not r.content["complete"]]
         chosen = [r for r in chosen if r.content["complete"]]
-        remarks += [
-            f"left out: '{r.path.parent}' is not complete "
-            f"({'; '.join(r.content.get('incomplete_because', []))}); --partial shows it"
+        left_out += [
+            (
+                f"left out: '{r.path.parent}' is not complete "
+                f"({'; '.join(r.content.get('incomplete_because', []))})",
+                "--partial shows it",
+            )
             for r in left
         ]
     scored = [(r, name) for r in chosen if (name := _protocol(r, choices)) is not None]
-    remarks += [
-        f"left out: '{r.path.parent}' was not scored under {' or '.join(p for p, _ in choices)}; "
-        f"bench score '{r.path.parent}' --protocol {choices[0][0]}"
+    wanted_protocols = " or ".join(p for p, _ in choices)
+    left_out += [
+        (
+            f"left out: '{r.path.parent}' was not scored under {wanted_protocols}",
+            _make_row(r, choices, metric),
+        )
         for r in chosen
         if _protocol(r, choices) is None
     ]
@@ -253,7 +259,7 @@ def build_tables(
         raise MissingError(
             f"no result has the metric '{metric}'"
             + (f" on '{dataset}'" if dataset else "")
-            + (f"; {remarks[0]}" if remarks else ""),
+            + (f"; {left_out[0][0]}" if left_out else ""),
             hint=_hint_without_rows(fitting, chosen, choices, metric),
         )
     _refuse_mixture([(r, p) for r, p in scored if r.named], metric)
@@ -266,7 +272,16 @@ def build_tables(
         wanted = next(m for p, m in choices if p == spec.id)
         for batch in _by_views(members, spec):
             tables.append(_table(batch, spec, spec.metric(wanted)))
-    return tables, remarks
+    return tables, [f"{why}; {remedy}" for why, remedy in left_out]
+
+
+def _make_row(result: Result, choices: Sequence[tuple[str, str]], metric: str) -> str:
+    """What shows a run that was scored, but not under these protocols."""
+    for name in result.content["protocols"]:
+        spec = protocols().get(name)
+        if spec is not None and metric in [m.name for m in spec.metrics]:
+            return f"bench report --metric {name}:{metric}"  # of a set of points, say
+    return f"bench score '{result.path.parent}' --protocol {choices[0][0]}"
 
 
 def _hint_without_rows(
@@ -277,7 +292,7 @@ def _hint_without_rows(
 ) -> str:
     """What to type when no run makes a row: what is nearest to one."""
     if chosen:
-        return f"bench score '{chosen[0].path.parent}' --protocol {choices[0][0]}"
+        return _make_row(chosen[0], choices, metric)
     if any(not r.content["complete"] and _protocol(r, choices) for r in fitting):
         return f"bench report --metric {metric} --partial"
     return _HINT

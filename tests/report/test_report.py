@@ -314,3 +314,25 @@ def test_the_hint_leads_to_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError) as caught:
         build_tables(found, "iou", dataset="shapenet")
     assert caught.value.hint == "bench run --baseline kato --split test"
+
+
+def test_what_has_no_row_names_the_protocol_that_was_scored(tmp_path: Path) -> None:
+    """A set of points knows no other protocol; its run cannot be scored under the house's."""
+    points = result("gt", VALUES["gt"])
+    points["protocols"] = {"dibr-chamfer-v1": points["protocols"]["bench-surface-v1"]}
+    (path,) = write(tmp_path, points)
+    found = find_results([tmp_path / "runs"])
+    with pytest.raises(MissingError) as caught:
+        build_tables(found, "chamfer")
+    assert caught.value.hint == "bench report --metric dibr-chamfer-v1:chamfer"
+    assert "bench" not in str(caught.value).rpartition("under ")[0]  # the command is said once
+    assert str(caught.value).endswith("was not scored under bench-surface-v1 or voxel-surface-v1")
+    with pytest.raises(MissingError) as caught:
+        build_tables(found, "iou")
+    assert caught.value.hint == f"bench score '{path}' --protocol bench-iou-v1"
+    (second,) = write(tmp_path / "more", result("mean", VALUES["mean"]))
+    _, remarks = build_tables([*found, *find_results([second])], "chamfer")
+    assert remarks == [
+        f"left out: '{path}' was not scored under bench-surface-v1 or voxel-surface-v1; "
+        "bench report --metric dibr-chamfer-v1:chamfer"
+    ]

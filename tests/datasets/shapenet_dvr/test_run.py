@@ -21,6 +21,7 @@ from benchbench.datasets.shapenet_dvr.export import export
 from benchbench.datasets.shapenet_dvr.prepare import prepare
 from benchbench.datasets.store import Store
 from benchbench.evaluation.plan import Request, plan_run
+from benchbench.evaluation.rescore import choose_protocols
 from benchbench.evaluation.truth import TruthSource
 
 COUNT = 2600  # a few more than the protocol takes
@@ -53,9 +54,15 @@ def chamfer(preds: np.ndarray, target: np.ndarray) -> float:
 
 
 def test_the_truth_scores_what_its_sampling_leaves(home: Path, tmp_path: Path) -> None:
-    words = ("run", "--baseline", "gt", "--dataset", "shapenet-dvr", "--split", "test", "--json")
+    words = ("run", "--baseline", "gt", "--dataset", "shapenet-dvr", "--split", "test")
     done = bench(*words, home=home, folder=tmp_path)
     assert done.returncode == 0, done.stderr
+    # What is proposed shows what was just scored.
+    _, _, proposed = done.stderr.splitlines()[-1].partition("next: bench ")
+    assert proposed == "report --metric dibr-chamfer-v1"
+    table = bench(*proposed.split(), home=home, folder=tmp_path)
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "dibr-chamfer-v1:chamfer" in table.stdout
     (path,) = tmp_path.glob("runs/*/*/result.json")
     assert list(json.loads(path.read_text())["protocols"]) == ["dibr-chamfer-v1"]
     scores = path.with_name("scores.csv").read_text().splitlines()
@@ -82,8 +89,14 @@ def test_what_needs_more_than_points_is_refused(home: Path, tmp_path: Path) -> N
         with pytest.raises(UsageError, match=reason) as caught:
             plan_run(request)
         assert caught.value.exit_code == 2
-    with pytest.raises(UsageError, match="holds neither meshes nor voxels"):
-        load_baseline("mean").predict_items(Store(home / "shapenet-dvr.h5"), [(0, -1)])
+    store = Store(home / "shapenet-dvr.h5")
+    with pytest.raises(UsageError, match="bench-iou-v1 needs meshes or voxel grids") as caught:
+        choose_protocols(store, ["bench-iou-v1"])
+    assert caught.value.hint == "leave --protocol out for those that fit"
+    with pytest.raises(UsageError, match="holds neither meshes nor voxels") as caught:
+        load_baseline("mean").predict_items(store, [(0, -1)])
+    assert caught.value.hint is not None
+    assert "bench run --baseline kato --dataset shapenet-dvr" in caught.value.hint
 
 
 def test_clouds_of_both_precisions(home: Path) -> None:

@@ -210,7 +210,10 @@ class Store:
             UsageError: The set was prepared without pictures.
         """
         if not self.renderings:
-            raise UsageError(f"'{self.path}' holds no pictures")
+            raise UsageError(
+                f"'{self.path}' holds no pictures",
+                hint=f"bench prepare {self.id} --from DIR --pictures kato --overwrite",
+            )
         return self.renderings[0]
 
     def _views(self, rendering: str | None) -> Views:

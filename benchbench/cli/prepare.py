@@ -205,9 +205,11 @@ def _show(common: Common, name: str, report: Any, dry_run: bool) -> None:
     objects = report.counts.get("objects", 0)
     rows = [[key, count] for key, count in report.counts.items()]
     click.echo(tabulate(rows, headers=[name, "count"], tablefmt="plain"))
+    method = "kato" if report.counts.get("pictures") else "gt"  # the truth needs no pictures
     common.say(
         f"{objects} objects, {len(report.failed)} failed, {len(report.excluded)} excluded: "
-        f"{report.path}\nnext: bench run --baseline kato --dataset {report.path.stem} --split test"
+        f"{report.path}\n"
+        f"next: bench run --baseline {method} --dataset {report.path.stem} --split test"
     )
 
 

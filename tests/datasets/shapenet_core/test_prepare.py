@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchbench.cli.main import cli
 from benchbench.core.errors import InputError, MissingError, UsageError
 from benchbench.core.types import Mesh
 from benchbench.datasets import preparing, registry
@@ -280,8 +282,13 @@ def test_without_pictures(tree: Path, tmp_path: Path) -> None:
     report = prepare(tmp_path, source=tree, pictures="none", **QUIET)
     store = Store(report.path)
     assert store.renderings == () and report.counts["pictures"] == 0
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="no pictures") as caught:
         store.image(0, 0)
+    assert "--from DIR --pictures kato --overwrite" in str(caught.value.hint)
+    # What is proposed then is a method that looks at none.
+    shown = CliRunner().invoke(cli, ["prepare", "shapenet-core", "--root", str(tmp_path)])
+    assert shown.exit_code == 0
+    assert shown.stderr.splitlines()[-1].startswith("next: bench run --baseline gt ")
     assert prepare(tmp_path, verify=True, **QUIET).counts["objects"] == 4
 
 

@@ -231,7 +231,9 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
     if not items:
         raise UsageError(
             f"split '{part}' ({store.split_name}) of '{store.id}' has no object to run on",
-            hint=f"its splits: {store.split_counts()}",
+            hint="its objects: "
+            + ", ".join(f"{part} {count}" for part, count in store.split_counts().items())
+            + f"; other splits: bench list {store.id}",
         )
     protocols = _choose_protocols(request, spec, store, baseline.uses_views)
     block = int(baseline.block_size)

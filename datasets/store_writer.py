@@ -40,7 +40,7 @@ from benchbench.datasets.store_format import (
 from benchbench.datasets.store_tables import Tables
 
 Array = npt.NDArray[Any]
-_COPY = 1 << 26  # bytes held in memory while shards are put together
+_COPY = 1 << 22  # bytes in hand while shards are put together; more costs the system time to give
 
 
 class StoreWriter:

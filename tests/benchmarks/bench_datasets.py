@@ -23,6 +23,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -85,32 +86,50 @@ def exported_source(name: str, folder: Path, objects: int) -> Path:
 # -- conversion -----------------------------------------------------------------------------
 
 
+def packed_source(folder: Path, objects: int) -> Path:
+    """The genuine chairs under other ids, as the two archives."""
+    files = repeated_source(folder / "files", objects)
+    target = folder / "archives"
+    target.mkdir()
+    for what in (RENDERINGS.what, VOXELS.what):
+        with tarfile.open(target / f"{what}.tgz", "w:gz", compresslevel=6) as tar:
+            tar.add(files / what, what)
+    return target
+
+
+def source_of(name: str, folder: Path, objects: int) -> tuple[str, Path]:
+    """Data set and files of "sample", "sample-tgz" or a layout."""
+    if name == "sample":
+        return "shapenet", repeated_source(folder, objects)
+    if name == "sample-tgz":
+        return "shapenet", packed_source(folder, objects)
+    return name, exported_source(name, folder, objects)
+
+
 def conversion(name: str, objects: int, rounds: int) -> None:
     """Prints objects a second with one process and with all cores."""
     cores = usable_cores()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        genuine = name == "sample"
-        source = (
-            repeated_source(folder / "source", objects)
-            if genuine
-            else exported_source(name, folder / "source", objects)
-        )
+        made, source = source_of(name, folder / "source", objects)
         times: dict[int, list[float]] = {1: [], cores: []}
+        parent: list[float] = []
         for turn in range(rounds + 1):
             for workers in times:
                 root = folder / f"root{turn}-{workers}"
                 root.mkdir()
-                start = time.perf_counter()
-                registry.prepare("shapenet" if genuine else name, root, source=source, quiet=True,
-                                 workers=workers)  # fmt: skip
+                start, spent = time.perf_counter(), time.process_time()
+                registry.prepare(made, root, source=source, quiet=True, workers=workers)
                 if turn > 0:  # the first round warms up
                     times[workers].append(time.perf_counter() - start)
+                    if workers == cores:
+                        parent.append(time.process_time() - spent)
                 shutil.rmtree(root)
     one, all_ = (objects / statistics.median(times[w]) for w in (1, cores))
     say(
         f"conversion of {objects} objects, {name}: one process {one:.1f} objects/s, {cores} cores "
-        f"{all_:.1f} objects/s: {all_ / one / cores:.2f} x cores"
+        f"{all_:.1f} objects/s: {all_ / one / cores:.2f} x cores; the parent's own work is "
+        f"{1e3 * statistics.median(parent) / objects:.1f} ms an object"
     )
 
 
@@ -277,12 +296,9 @@ def memory(name: str, objects: int, source: Path | None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if source is None:
-            source = (
-                repeated_source(folder / "source", objects)
-                if name == "sample"
-                else exported_source(name, folder / "source", objects)
-            )
-        made = "shapenet" if name == "sample" else name
+            made, source = source_of(name, folder / "source", objects)
+        else:
+            made = name
         command = [sys.executable, "-m", "benchbench", "prepare", made, "--from", str(source),
                    "--root", str(folder / "root"), "-q"]  # fmt: skip
         start = time.perf_counter()
@@ -431,13 +447,15 @@ def test_sizes(loud: None) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("conversion", "reading", "size", "memory", "scale"))
-    parser.add_argument("names", nargs="*", help="sample, or layouts that can be exported")
+    parser.add_argument(
+        "names", nargs="*", help="sample, sample-tgz, or layouts that can be exported"
+    )
     parser.add_argument("--objects", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--from", type=Path, dest="source", help="memory: files that are there")
     options = parser.parse_args(words)
     if options.what == "conversion":
-        for name in options.names or ("sample", "shapenet-dvr"):
+        for name in options.names or ("sample", "sample-tgz", "shapenet-dvr"):
             conversion(name, options.objects or 120, options.rounds)
     elif options.what == "reading":
         if SAMPLE.is_dir():

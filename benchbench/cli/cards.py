@@ -35,7 +35,7 @@ def card(
         ("made by", spec.made_by or UNKNOWN),
         ("made from", spec.release or UNKNOWN),
         ("licence", f"{spec.licence.name}, {spec.licence.url}"),
-        ("", spec.licence.text),
+        ("", spec.licence.text.replace("\n", " ")),
         *_listed("cite", spec.licence.cite or ("nobody",)),
         ("renderer", spec.renderer or UNKNOWN),
         ("voxelisation", spec.voxelisation or UNKNOWN),

@@ -54,6 +54,12 @@ def test_unknown_facts_are_unknown(tmp_path: Path) -> None:
     assert shown["prepare"] == ["bench prepare bare --from DIR"]
 
 
+def test_terms_are_one_paragraph(tmp_path: Path) -> None:
+    terms = Licence("none", "https://example.org", "Research only,\nno warranty.")
+    shown = lines(card(DatasetSpec(**{**vars(BARE), "licence": terms}), "absent", [], tmp_path, ""))
+    assert shown["licence"] == ["none, https://example.org", "Research only, no warranty."]
+
+
 def test_points_have_no_voxels(tmp_path: Path) -> None:
     spec = DatasetSpec(**{**vars(BARE), "truth": "points"})
     absent = lines(card(spec, "absent", [], tmp_path, "bench prepare bare"))

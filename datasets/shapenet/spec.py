@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+from benchbench.datasets.licences import shapenet_terms
+from benchbench.datasets.spec import Archive, DatasetSpec
 
 SPEC = DatasetSpec(
     id="shapenet",
     title="ShapeNet, 13 classes: 24 random views at 137x137 and 32^3 voxels, by 3D-R2N2 (2016)",
-    licence=Licence(
-        name="ShapeNet terms of use",
-        url="https://shapenet.org/terms",
-        text=(
-            "The pictures and voxels are made from ShapeNetCore v1 models. They are for "
-            "non-commercial research and teaching only,\n"
-            "come without any warranty, and may not be passed on to people who have not agreed "
-            "to the same terms.\n"
-            "Rights in single models stay with their makers."
-        ),
-        cite=(
-            "Chang et al., ShapeNet: An Information-Rich 3D Model Repository, 2015",
-            "Choy et al., 3D-R2N2: A Unified Approach for Single and Multi-view 3D Object "
-            "Reconstruction, ECCV 2016",
-        ),
+    licence=shapenet_terms(
+        "pictures and voxels",
+        "Choy et al., 3D-R2N2: A Unified Approach for Single and Multi-view 3D Object "
+        "Reconstruction, ECCV 2016",
     ),
     prepare="benchbench.datasets.shapenet.prepare:prepare",
     export="benchbench.datasets.shapenet.export:export",

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+from benchbench.datasets.licences import shapenet_terms
+from benchbench.datasets.spec import Archive, DatasetSpec
 
 SPEC = DatasetSpec(
     id="shapenet-dvr",
     title="ShapeNet, 13 classes: 24 views at 64x64, masks, cameras and point clouds, by DVR (2020)",
-    licence=Licence(
-        name="ShapeNet terms of use",
-        url="https://shapenet.org/terms",
-        text=(
-            "The pictures and points are made from ShapeNetCore v1 models. They are for "
-            "non-commercial research and teaching only,\n"
-            "come without any warranty, and may not be passed on to people who have not agreed "
-            "to the same terms.\n"
-            "Rights in single models stay with their makers."
-        ),
-        cite=(
-            "Chang et al., ShapeNet: An Information-Rich 3D Model Repository, 2015",
-            "Kato, Ushiku, Harada, Neural 3D Mesh Renderer, CVPR 2018",
-            "Niemeyer et al., Differentiable Volumetric Rendering, CVPR 2020",
-        ),
+    licence=shapenet_terms(
+        "pictures and points",
+        "Kato, Ushiku, Harada, Neural 3D Mesh Renderer, CVPR 2018",
+        "Niemeyer et al., Differentiable Volumetric Rendering, CVPR 2020",
     ),
     prepare="benchbench.datasets.shapenet_dvr.prepare:prepare",
     stores=("shapenet-dvr",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+from benchbench.datasets.licences import shapenet_terms
+from benchbench.datasets.spec import Archive, DatasetSpec
 
 # data/splits1.json and data/splits2.json of akar43/lsm: the classes of each.
 SPLIT_CLASSES = {
@@ -21,20 +22,9 @@ SPLIT_CLASSES = {
 SPEC = DatasetSpec(
     id="shapenet-lsm",
     title="ShapeNet, 13 classes: 20 views at 224x224, depth, 32^3 and 64^3 voxels, by LSM (2017)",
-    licence=Licence(
-        name="ShapeNet terms of use",
-        url="https://shapenet.org/terms",
-        text=(
-            "The pictures and voxels are made from ShapeNetCore v1 models. They are for "
-            "non-commercial research and teaching only,\n"
-            "come without any warranty, and may not be passed on to people who have not agreed "
-            "to the same terms.\n"
-            "Rights in single models stay with their makers."
-        ),
-        cite=(
-            "Chang et al., ShapeNet: An Information-Rich 3D Model Repository, 2015",
-            "Kar, Haene, Malik, Learning a Multi-View Stereo Machine, NIPS 2017",
-        ),
+    licence=shapenet_terms(
+        "pictures and voxels",
+        "Kar, Haene, Malik, Learning a Multi-View Stereo Machine, NIPS 2017",
     ),
     prepare="benchbench.datasets.shapenet_lsm.prepare:prepare",
     stores=("shapenet-lsm",),

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+from benchbench.datasets.licences import shapenet_terms
+from benchbench.datasets.spec import Archive, DatasetSpec
 
 SPEC = DatasetSpec(
     id="shapenet-vpl",
     title="ShapeNet, 13 classes: 20 views at 224x224, 32^3 voxels, by View Prior Learning (2019)",
-    licence=Licence(
-        name="ShapeNet terms of use",
-        url="https://shapenet.org/terms",
-        text=(
-            "The pictures and voxels are made from ShapeNetCore v1 models. They are for "
-            "non-commercial research and teaching only,\n"
-            "come without any warranty, and may not be passed on to people who have not agreed "
-            "to the same terms.\n"
-            "Rights in single models stay with their makers."
-        ),
-        cite=(
-            "Chang et al., ShapeNet: An Information-Rich 3D Model Repository, 2015",
-            "Kar, Haene, Malik, Learning a Multi-View Stereo Machine, NIPS 2017",
-            "Kato, Harada, Learning View Priors for Single-View 3D Reconstruction, CVPR 2019",
-        ),
+    licence=shapenet_terms(
+        "pictures and voxels",
+        "Kar, Haene, Malik, Learning a Multi-View Stereo Machine, NIPS 2017",
+        "Kato, Harada, Learning View Priors for Single-View 3D Reconstruction, CVPR 2019",
     ),
     prepare="benchbench.datasets.shapenet_vpl.prepare:prepare",
     stores=("shapenet-vpl",),

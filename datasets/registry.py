@@ -148,7 +148,8 @@ def state(name: str, root: str | Path | None = None) -> str:
     folder = data_root(root)
     spec = dataset_spec(name)
     begun = any((folder / ".partial" / store).is_dir() for store in spec.stores)
-    fetched = (folder / "archives" / name).is_dir()
+    # A lock alone (hidden) is no archive: it is left where only a person can fetch the files.
+    fetched = any(True for _ in (folder / "archives" / name).glob("[!.]*"))
     return "partial" if begun or fetched else "absent"
 
 

@@ -52,7 +52,11 @@ def test_unknown_names() -> None:
 
 def test_states(tmp_path: Path) -> None:
     assert registry.state("shapenet", tmp_path) == "absent"
-    (tmp_path / "archives" / "shapenet").mkdir(parents=True)
+    archives = tmp_path / "archives" / "shapenet"
+    archives.mkdir(parents=True)
+    (archives / ".ShapeNetVox32.tgz.lock").touch()
+    assert registry.state("shapenet", tmp_path) == "absent"
+    (archives / "ShapeNetVox32.tgz.part").touch()
     assert registry.state("shapenet", tmp_path) == "partial"
     (tmp_path / "shapenet.json").write_text("{}")
     assert registry.sidecars("shapenet", tmp_path) == []  # a sidecar without its file is nothing

@@ -20,7 +20,7 @@ from benchbench.core.types import Mesh
 from benchbench.datasets import consent
 from benchbench.datasets.download import Fetched, fetch, present, refuse_offline
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, encode
-from benchbench.datasets.sources import HASH_TITLE, Fingerprint, files_below, fingerprint
+from benchbench.datasets.sources import HASH_TITLE, Fingerprint, fingerprint
 from benchbench.datasets.spec import DatasetSpec, PrepareReport, size_text
 from benchbench.datasets.split_lists import lost_ids
 from benchbench.datasets.splits import Split
@@ -250,7 +250,7 @@ def _convert(
     with writer:
         if writer.finished:
             return
-        _check_space(root, found.values())
+        _check_space(root, sum(one.bytes for one in prints.values()))
         conversion = converter.read(found)
         _write_shards(converter, writer, conversion, quiet, workers)
         _finish(writer, conversion, default_split)
@@ -402,13 +402,7 @@ def _restore_sidecar(converter: Converter, store: Store) -> None:
             _ = writer.finished
 
 
-def _check_space(root: Path, paths: Any) -> None:
-    packed = 0
-    for path in paths:
-        if path.is_file():
-            packed += path.stat().st_size
-        else:
-            packed += sum((path / name).stat().st_size for name in files_below(path))
+def _check_space(root: Path, packed: int) -> None:
     needed = 2 * packed  # shards and the file put together from them, each below the sources
     with explain_disk(root):
         free = shutil.disk_usage(_existing(root)).free

@@ -18,6 +18,7 @@ from benchbench.core.files import explain_disk
 from benchbench.core.progress import Progress
 from benchbench.core.types import Mesh
 from benchbench.datasets import consent
+from benchbench.datasets.converting import convert
 from benchbench.datasets.download import Fetched, fetch, present, refuse_offline
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, encode
 from benchbench.datasets.sources import HASH_TITLE, Fingerprint, fingerprint
@@ -27,7 +28,6 @@ from benchbench.datasets.splits import Split
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.verify import verify_store
-from benchbench.datasets.workers import spread
 
 _SHARD = 64  # objects
 
@@ -265,26 +265,14 @@ def _write_shards(
 ) -> None:
     """Convert what no shard holds yet."""
     done = frozenset([*writer.stored(), *(name for name, _ in writer.failed())])
-    number = max(writer.shards(), default=-1) + 1
     broken = len(writer.failed())
-    records: list[Encoded] = []
-    failed: list[tuple[str, str]] = []
+    made = convert(writer, partial(_make, converter.layout), conversion.jobs(done), _SHARD, workers)
     with Progress(
         converter.spec.id, conversion.total, "objects", quiet, done=len(done)
     ) as progress:
-        for name, made in spread(partial(_make, converter.layout), conversion.jobs(done), workers):
-            if isinstance(made, Encoded):
-                records.append(made)
-            else:
-                failed.append((name, made))
-                broken += 1
+        for _, fault in made:
+            broken += fault is not None
             progress.update(failed=broken + len(conversion.failed))
-            if len(records) + len(failed) >= _SHARD:
-                writer.shard(number, records, failed)
-                number += 1
-                records, failed = [], []
-        if records or failed:
-            writer.shard(number, records, failed)
 
 
 def _make(layout: Layout, job: Job) -> tuple[str, Encoded | str]:

@@ -17,7 +17,7 @@ from benchbench.core.errors import BenchError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_AHEAD = 4  # items in hand per worker
+AHEAD = 4  # items in hand per worker
 
 
 def usable_cores() -> int:
@@ -52,12 +52,12 @@ def spread(
         return
     # A fork shares the loaded libraries; its kernels use one thread (see cuda_ops.library).
     method = "fork" if sys.platform == "linux" else "spawn"
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _begin)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), begin_worker)
     try:
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= _AHEAD * workers:
+            if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -70,7 +70,7 @@ def spread(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin() -> None:
+def begin_worker() -> None:
     """A worker leaves signals to its parent, uses one core and never outlives the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

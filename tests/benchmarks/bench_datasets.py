@@ -470,7 +470,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     if options.what == "conversion":
         for name in options.names or ("sample", "sample-tgz", "shapenet-dvr"):
-            conversion(name, options.objects or 120, options.rounds)
+            conversion(name, options.objects or 300, options.rounds)
     elif options.what == "reading":
         if SAMPLE.is_dir():
             reading_sample(options.objects or 2000, 60, options.rounds)

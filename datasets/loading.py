@@ -1,9 +1,9 @@
-"""Batches of pictures for training, handed from worker processes without a copy.
+"""Batches of pictures for training, in memory that is used again and again.
 
 A `DataLoader`'s workers put every batch into new shared memory. Decoding a batch of a store takes
 about as long as the system takes to hand out and take back that memory. `ViewLoader` keeps a few
-pieces of memory which its workers and it see alike: a worker fills a free one, and it is free again
-once nothing refers to the batch any more.
+pieces of memory which its workers and it see alike: one that is free is filled, and it is free
+again once nothing refers to the batch any more.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ class ViewLoader(DataLoader[dict[str, torch.Tensor]]):
         super().__init__(_Items(len(views)), batch_size, collate_fn=self._exchange, **options)
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:  # type: ignore[override]
+        # Workers see what is there when they are started; without any, one memory serves for all.
         running = self.persistent_workers and getattr(self, "_iterator", None) is not None
-        if self.num_workers > 0 and not running:
-            ahead = (self.prefetch_factor or 2) + _SPARE
-            self._exchange.make_room(self.num_workers, ahead, self.batch_size or 1)
+        if not (running or (self.num_workers == 0 and self._exchange.memory)):
+            ahead = (self.prefetch_factor or 2) if self.num_workers else 0
+            pieces = ahead + _SPARE
+            self._exchange.make_room(max(1, self.num_workers), pieces, self.batch_size or 1)
         memory = self._exchange.memory
         pins = self.pin_memory and torch.cuda.is_available()
         for sent in super().__iter__():
@@ -134,7 +136,7 @@ class _Sent:
 
 
 class _Exchange:
-    """Makes batches of items; in a worker, in memory that the loader sees too."""
+    """Makes batches of items in memory that the loader sees too, also when a worker does it."""
 
     def __init__(self, views: ViewDataset) -> None:
         self._views = views
@@ -153,7 +155,7 @@ class _Exchange:
 
     def __call__(self, items: Sequence[int]) -> _Sent | tuple[Images, Arrays]:
         worker = get_worker_info()
-        place = self.memory.take(worker.id) if self.memory and worker else None
+        place = self.memory.take(worker.id if worker else 0) if self.memory else None
         if place is None:
             return self._views.batch(items)
         assert self.memory is not None

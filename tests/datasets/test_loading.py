@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader
 
 from benchbench.core.errors import DamagedError, UsageError
 from benchbench.datasets.cameras import Cameras
@@ -149,15 +149,17 @@ def test_the_same_random_order_as_a_data_loader(views: ViewDataset) -> None:
     assert len(order(ViewLoader)) == 9
 
 
-def test_batches_that_are_kept_stay_as_they_are(views: ViewDataset) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_that_are_kept_stay_as_they_are(views: ViewDataset, workers: int) -> None:
     items = list(range(len(EXPECTED))) * 12
-    loader = ViewLoader(views, batch_size=4, sampler=items, num_workers=2)
+    loader = ViewLoader(views, batch_size=4, sampler=items, num_workers=workers)
     check(list(loader), views.store, items, 4)  # far more than there are pieces
 
 
-def test_pieces_are_used_again(views: ViewDataset) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pieces_are_used_again(views: ViewDataset, workers: int) -> None:
     items = list(range(len(EXPECTED))) * 12
-    loader = ViewLoader(views, batch_size=4, sampler=items, num_workers=1)
+    loader = ViewLoader(views, batch_size=4, sampler=items, num_workers=workers)
     addresses = set()
     for batch in loader:
         addresses.add(batch["image"].data_ptr())
@@ -182,12 +184,20 @@ def test_iterations_one_after_the_other_and_broken_off(views: ViewDataset) -> No
         check(kept, views.store, items[:6], 2)
 
 
-def test_two_iterations_at_once(views: ViewDataset) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_two_iterations_at_once(views: ViewDataset, workers: int) -> None:
     items = list(range(len(EXPECTED))) * 3
-    loader = ViewLoader(views, batch_size=3, sampler=items, num_workers=1)
+    loader = ViewLoader(views, batch_size=3, sampler=items, num_workers=workers)
     pairs = list(zip(loader, loader, strict=True))
     for side in range(2):
         check([pair[side] for pair in pairs], views.store, items, 3)
+
+
+def test_several_views_of_sets_as_one(views: ViewDataset, store: Store) -> None:
+    both = ConcatDataset([views, ViewDataset(store, [3])])
+    found = list(DataLoader(both, batch_size=5))
+    check(found[:2] + [{k: v[:1] for k, v in found[2].items()}], store, list(range(11)), 5)
+    assert found[2]["object"].tolist()[1:] == [3] * 4
 
 
 def test_spawned_workers(views: ViewDataset) -> None:

@@ -10,6 +10,7 @@ threads.
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -69,6 +70,27 @@ class Plan:
     log_every: int
     key: dict[str, Any]
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_key(name: str, store: Any, options: Any, limit: int | None) -> dict[str, Any]:
+    """Everything that a training's result depends on, for `Plan.key` and the record.
+
+    Args:
+        name: Baseline id.
+        store: The data set.
+        options: Frozen dataclass of the recipe.
+        limit: Number of training objects, or None for all.
+    """
+    key = {
+        **dataclasses.asdict(options),
+        "baseline": name,
+        "dataset": store.id,
+        "data": store.identity,
+        "split": store.split_name,
+        "limit": limit,
+    }
+    # As JSON gives them back.
+    return {word: list(v) if isinstance(v, tuple) else v for word, v in key.items()}
 
 
 def run_training(

@@ -96,12 +96,3 @@ def widths_of(shapes: dict[str, tuple[int, ...]]) -> Widths | None:
         (out["decoder/linear1"], out["decoder/linear2"]),
     )
     return widths if widths.shapes() == shapes else None
-
-
-def describe(shapes: dict[str, tuple[int, ...]]) -> str:
-    """Some words on what a file holds, for an error message."""
-    if not shapes:
-        return "no tensors"
-    first = sorted(shapes)[:3]
-    some = ", ".join(f"{name} {'x'.join(map(str, shapes[name])) or 'scalar'}" for name in first)
-    return f"{len(shapes)} tensors ({some}{', ...' if len(shapes) > 3 else ''})"

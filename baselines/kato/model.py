@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchbench.baselines.checkpoints import read_training, shipped_checkpoint
 from benchbench.baselines.inputs import PictureStore, choose_rendering, network_pictures
 from benchbench.baselines.kato.network import Network, check_images
 from benchbench.baselines.kato.spec import SPEC, KatoParameters
 from benchbench.baselines.kato.template import sphere_642
-from benchbench.baselines.kato.weights import read_checkpoint, read_training, shipped_checkpoint
+from benchbench.baselines.kato.weights import read_checkpoint
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
 from benchbench.core.files import sha256_file
@@ -153,7 +154,7 @@ def load(
         UsageError: The device is not there.
     """
     check_device(device)
-    path = shipped_checkpoint() if checkpoint is None else Path(checkpoint)
+    path = shipped_checkpoint(SPEC.id) if checkpoint is None else Path(checkpoint)
     widths, tensors = read_checkpoint(path)
     network = Network(widths)
     network.load(tensors)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchbench.baselines.checkpoints import Tensors
 from benchbench.baselines.kato.architecture import CHANNELS_IN, IMAGE_SIZE, KERNEL, VERTICES, Widths
 from benchbench.baselines.kato.template import sphere_642
-from benchbench.baselines.kato.weights import Tensors
 from benchbench.core.errors import ShapeError
 from benchbench.core.keyed import keyed_rng
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchbench.baselines.checkpoints import training_metadata, write_trained
 from benchbench.baselines.inputs import network_pictures
 from benchbench.baselines.kato.architecture import Widths
 from benchbench.baselines.kato.losses import edges_of, silhouette_iou_loss, smoothness_loss
@@ -21,11 +20,10 @@ from benchbench.baselines.kato.optimizer import SkippingAdam
 from benchbench.baselines.kato.pairs import VIEWS, Pairs, split_rows
 from benchbench.baselines.kato.spec import KatoOptions
 from benchbench.baselines.kato.template import sphere_642
-from benchbench.baselines.kato.weights import TRAINING, write_checkpoint
-from benchbench.baselines.training import Plan, deterministic, run_training
+from benchbench.baselines.kato.weights import FORMAT
+from benchbench.baselines.training import Plan, deterministic, run_key, run_training
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
-from benchbench.core.files import sha256_file, write_json
 from benchbench.cuda_ops.camera import get_points_from_angles
 from benchbench.cuda_ops.kato_silhouettes import kato_silhouettes
 
@@ -66,37 +64,25 @@ def train(
     check_device(device)
     widths = check_options(options)
     out = Path(out)
-    key = {
-        **dataclasses.asdict(options),
-        "baseline": "kato",
-        "dataset": store.id,
-        "data": store.identity,
-        "split": store.split_name,
-        "limit": limit,
-    }
-    key = {name: list(v) if isinstance(v, tuple) else v for name, v in key.items()}
+    key = run_key("kato", store, options, limit)
     # Found before the first step: what was read is what is recorded.
     classes = options.classes.split(",") if options.classes else None
     training = TrainingIds.of(store, split_rows(store, "train", classes, limit).tolist())
-    metadata = {TRAINING: json.dumps(training.as_dict(), sort_keys=True)}
     plan = Plan(
-        options.steps, options.save_every, options.validate_every, _LOG_EVERY, key, metadata
-    )
+        options.steps, options.save_every, options.validate_every, _LOG_EVERY, key,
+        training_metadata(training),
+    )  # fmt: skip
     model = out / "model.safetensors"
 
     def finish(history: list[dict[str, float]]) -> None:
-        write_checkpoint(model, task.network.tensors(), options.half, metadata)
         record = {
-            "schema": 1,
             "architecture": str(widths),
             "parameters": widths.parameters,
             "settings": key,
             "train_split_hash": store.split_hash("train"),
-            TRAINING: training.summary(),
             "history": history,
-            "sha256": sha256_file(model),
         }
-        write_json(out / "model.json", record)
+        write_trained(model, task.network.tensors(), FORMAT, training, record, options.half)
 
     with deterministic():
         task = KatoTask(store, widths, options, device, limit, quiet)

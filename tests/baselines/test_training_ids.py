@@ -14,14 +14,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from benchbench.baselines import load_baseline
+from benchbench.baselines.checkpoints import read_training, shipped_checkpoint, write_checkpoint
 from benchbench.baselines.kato.spec import KatoOptions
 from benchbench.baselines.kato.train import train
-from benchbench.baselines.kato.weights import (
-    read_checkpoint,
-    read_training,
-    shipped_checkpoint,
-    write_checkpoint,
-)
+from benchbench.baselines.kato.weights import FORMAT, read_checkpoint
 from benchbench.baselines.training_ids import BYTES, TrainingIds, digest, overlap
 from benchbench.core.classes import SYNSETS
 from benchbench.core.errors import InputError
@@ -158,7 +154,7 @@ def test_a_part_of_the_training_objects(little_store: Store, tmp_path: Path) -> 
 def test_checkpoints_without_a_record(trained: Path, tmp_path: Path) -> None:
     _, tensors = read_checkpoint(trained)
     plain = tmp_path / "plain.safetensors"
-    write_checkpoint(plain, tensors)
+    write_checkpoint(plain, tensors, FORMAT)
     assert read_training(plain) is None
     chainer = tmp_path / "model.npz"
     np.savez(chainer, **tensors)
@@ -169,7 +165,7 @@ def test_checkpoints_without_a_record(trained: Path, tmp_path: Path) -> None:
 def test_a_record_beside_the_checkpoint(trained: Path, tmp_path: Path) -> None:
     _, tensors = read_checkpoint(trained)
     plain = tmp_path / "plain.safetensors"
-    write_checkpoint(plain, tensors)
+    write_checkpoint(plain, tensors, FORMAT)
     wanted = record(["1/a"])
     note = {"sha256": hashlib.sha256(plain.read_bytes()).hexdigest()}
     beside = plain.with_suffix(".json")
@@ -195,11 +191,11 @@ def test_a_damaged_header(trained: Path, tmp_path: Path, text: str) -> None:
 
 
 def test_the_shipped_weights_know_their_objects() -> None:
-    training = read_training(shipped_checkpoint())
+    training = read_training(shipped_checkpoint("kato"))
     assert training is not None and training.dataset == "shapes13"
     # the first hundred of every class
     ids = {f"{synset}/{name}{k:04d}" for synset, name in SYNSETS.items() for k in range(100)}
     assert training.digests == {digest(name) for name in ids}
-    content = read_json(shipped_checkpoint().with_suffix(".json"))
+    content = read_json(shipped_checkpoint("kato").with_suffix(".json"))
     assert training.sha256 == content["train_split_hash"]  # of the set that it was trained on
     assert BYTES * len(training.digests) == 6 * 1300

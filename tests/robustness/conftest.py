@@ -113,14 +113,15 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of Kato's network with tiny widths and untrained weights."""
+    from benchbench.baselines.checkpoints import write_checkpoint
     from benchbench.baselines.kato.architecture import Widths
     from benchbench.baselines.kato.network import Network
-    from benchbench.baselines.kato.weights import write_checkpoint
+    from benchbench.baselines.kato.weights import FORMAT
 
     network = Network(Widths((4, 4, 4), (8, 8), 8, (8, 16)))
     network.initialise(0)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    write_checkpoint(path, network.tensors())
+    write_checkpoint(path, network.tensors(), FORMAT)
     return path
 
 

@@ -80,11 +80,11 @@ def test_with_nothing_prepared_the_demo_is_made(
 
 
 def test_no_shipped_weights(
-    bench: Any, refused: Any, tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Any, refused: Any, tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchbench.baselines.kato.weights.SHIPPED", "not-there")
+    monkeypatch.setattr("benchbench.baselines.checkpoints.weights_folder", lambda name: tmp_path)
     done = bench("run", "--baseline", "kato", "--split", "test", "--root", tiny_home)
-    assert "bench train --baseline kato" in refused(done, 3, "no weights come with")
+    assert "bench train --baseline kato" in refused(done, 3, "no weights of 'kato' come with")
 
 
 def test_doctor_requires(bench: Any) -> None:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from benchbench.baselines import load_baseline
+from benchbench.baselines.checkpoints import write_checkpoint
 from benchbench.baselines.inputs import convert_picture
 from benchbench.baselines.kato.architecture import Widths
 from benchbench.baselines.kato.model import TO_OBJECT, KatoBaseline, Meshes
 from benchbench.baselines.kato.network import Network
 from benchbench.baselines.kato.template import sphere_642
-from benchbench.baselines.kato.weights import write_checkpoint
+from benchbench.baselines.kato.weights import FORMAT
 from benchbench.core.errors import CheckError, ShapeError, UsageError
 from benchbench.core.types import problem
 from benchbench.cuda_ops.camera import get_points_from_angles
@@ -29,7 +30,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = Network(SMALL)
     network.initialise(5)
     path = tmp_path_factory.mktemp("weights") / "little.safetensors"
-    write_checkpoint(path, network.tensors())
+    write_checkpoint(path, network.tensors(), FORMAT)
     return path
 
 

@@ -10,19 +10,20 @@ import pytest
 import torch
 
 from benchbench.baselines import load_baseline
-from benchbench.baselines.kato.weights import read_checkpoint, shipped_checkpoint, shipped_record
+from benchbench.baselines.checkpoints import shipped_checkpoint, shipped_record
+from benchbench.baselines.kato.weights import read_checkpoint
 from benchbench.core.classes import SYNSETS
 from benchbench.core.files import sha256_file
 
 
 @pytest.fixture(scope="module")
 def path() -> Path:
-    return shipped_checkpoint()
+    return shipped_checkpoint("kato")
 
 
 @pytest.fixture(scope="module")
 def record(path: Path) -> dict[str, Any]:
-    return shipped_record()
+    return shipped_record("kato")
 
 
 def test_folder_is_at_most_four_megabytes(path: Path) -> None:

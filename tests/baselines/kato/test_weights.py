@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchbench.baselines.kato.architecture import Widths, describe, widths_of
-from benchbench.baselines.kato.weights import read_checkpoint, write_checkpoint
+from benchbench.baselines.checkpoints import write_checkpoint
+from benchbench.baselines.kato.architecture import Widths, widths_of
+from benchbench.baselines.kato.weights import FORMAT, read_checkpoint
 from benchbench.core.errors import CheckError, InputError, MissingError
 
 SMALL = Widths((2, 3, 4), (5, 6), 7, (8, 9))
@@ -45,7 +46,7 @@ def test_widths_are_read_from_the_file(tmp_path: Path) -> None:
     arrays = tensors()
     for path in (npz(tmp_path / "model.npz", arrays), tmp_path / "model.safetensors"):
         if path.suffix == ".safetensors":
-            write_checkpoint(path, arrays)
+            write_checkpoint(path, arrays, FORMAT)
         widths, read = read_checkpoint(path)
         assert widths == SMALL
         for key, value in arrays.items():
@@ -54,22 +55,22 @@ def test_widths_are_read_from_the_file(tmp_path: Path) -> None:
 
 def test_same_tensors_same_bytes(tmp_path: Path) -> None:
     arrays = tensors()
-    write_checkpoint(tmp_path / "a", arrays)
-    write_checkpoint(tmp_path / "b", dict(reversed(arrays.items())))
+    write_checkpoint(tmp_path / "a", arrays, FORMAT)
+    write_checkpoint(tmp_path / "b", dict(reversed(arrays.items())), FORMAT)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     arrays = tensors()
-    write_checkpoint(tmp_path / "a.safetensors", arrays)
-    write_checkpoint(tmp_path / "b.safetensors", arrays, half=True)
+    write_checkpoint(tmp_path / "a.safetensors", arrays, FORMAT)
+    write_checkpoint(tmp_path / "b.safetensors", arrays, FORMAT, half=True)
     _, read = read_checkpoint(tmp_path / "b.safetensors")
     assert read["encoder/conv1/W"].dtype == np.float32
     np.testing.assert_allclose(read["encoder/conv1/W"], arrays["encoder/conv1/W"], rtol=1e-3)
     sizes = [(tmp_path / name).stat().st_size for name in ("a.safetensors", "b.safetensors")]
     assert sizes[1] < 0.6 * sizes[0]
     with pytest.raises(CheckError, match="not finite as float16"):
-        write_checkpoint(tmp_path / "c", {"x": np.array([1e6], np.float32)}, half=True)
+        write_checkpoint(tmp_path / "c", {"x": np.array([1e6], np.float32)}, FORMAT, half=True)
     assert not (tmp_path / "c").exists()
 
 
@@ -99,7 +100,7 @@ def test_another_architecture_is_refused_and_both_are_named(
     if suffix == "npz":
         npz(path, arrays)
     else:
-        write_checkpoint(path, arrays)
+        write_checkpoint(path, arrays, FORMAT)
     with pytest.raises(CheckError, match=r"it holds .*kato is conv 4-64-128-256") as caught:
         read_checkpoint(path)
     assert str(path) in str(caught.value) and caught.value.exit_code == 5
@@ -147,7 +148,7 @@ def test_cut_files_are_refused(tmp_path: Path, suffix: str, cut: float) -> None:
     if suffix == "npz":
         npz(path, tensors())
     else:
-        write_checkpoint(path, tensors())
+        write_checkpoint(path, tensors(), FORMAT)
     data = path.read_bytes()
     path.write_bytes(data[: int(cut * len(data))])
     with pytest.raises((InputError, CheckError)):
@@ -184,9 +185,3 @@ def test_nan_weights_are_refused(tmp_path: Path) -> None:
     arrays["encoder/conv2/b"][1] = np.nan
     with pytest.raises(InputError, match="encoder/conv2/b holds NaN"):
         read_checkpoint(npz(tmp_path / "nan.npz", arrays))
-
-
-def test_describe_names_a_few() -> None:
-    assert describe({}) == "no tensors"
-    assert describe({"a": (2, 3), "b": ()}) == "2 tensors (a 2x3, b scalar)"
-    assert describe(dict.fromkeys("abcde", (1,))).endswith("c 1, ...)")

@@ -1,12 +1,14 @@
-"""Reading a prepared data set: one HDF5 file, read row by row.
+"""Reading a prepared data set, whether it lies in one HDF5 file or in several.
 
-The layout is described in `benchbench.datasets.store_format`, how it is read in `store_tables`.
+``<root>/<id>.h5`` is the data set, or names the files that hold it (`store_format`), each of which
+is a data set by itself. Rows, splits, hashes and identity are the same either way.
 """
 
 from __future__ import annotations
 
+import bisect
 import functools
-import json
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,19 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchbench.core.errors import DamagedError, InputError, MissingError, UsageError
+from benchbench.core.errors import DamagedError, MissingError, UsageError
 from benchbench.core.names import require
 from benchbench.core.notices import notice
 from benchbench.core.paths import data_root
 from benchbench.core.types import Mesh
 from benchbench.datasets.cameras import Camera
-from benchbench.datasets.picture_coding import blank, decode_into
-from benchbench.datasets.registry import prepare_command, remake_hint
-from benchbench.datasets.store_format import SCHEMA, SPLITS, split_hash, unpack_voxels
-from benchbench.datasets.store_tables import Tables
-from benchbench.datasets.view_tables import Views, attribute_text, read_views
+from benchbench.datasets.picture_coding import blank
+from benchbench.datasets.registry import prepare_command
+from benchbench.datasets.store_file import StoreFile
+from benchbench.datasets.store_format import SPLITS, part_pattern, split_hash
+from benchbench.datasets.view_tables import Views
 
 Array = npt.NDArray[Any]
+_MOST_PARTS = 100_000
+_SHARED = ("classes", "renderings", "voxel_kinds", "array_kinds", "split_names")
 
 
 class Store:
@@ -43,7 +47,7 @@ class Store:
         path: The file.
         id: Data set id.
         info: Title, licence, citation, axes, converter, sources and the like.
-        identity: sha256 hex of the content (not of the file's bytes).
+        identity: sha256 hex of the content (not of the files' bytes, nor of their number).
         classes: (synset, name) pairs in data-set order.
         object_ids: "synset/model" in data-set order.
         excluded: (id, reason) of objects which the sources name and the store does not hold.
@@ -52,38 +56,62 @@ class Store:
         split_names: All splits of the file.
         renderings: Names of the sets of pictures, the default one first.
         voxel_kinds: Names of the voxel grids.
+        files: The files that hold the objects; `path` alone where there is only one.
 
     Raises:
         MissingError: There is no such file.
-        InputError: The file is no store of this schema, or is damaged.
+        InputError: A file is no store of this schema, is damaged, or not the one that was written.
         UsageError: No split has that name.
     """
 
     def __init__(self, path: str | Path, split_name: str | None = None) -> None:
         self.path = Path(path)
-        self._tables: Tables | None = None
-        tables = self._open()
+        head = StoreFile(self.path)
+        self._head = head
+        self._parts = self._open_parts(head) if head.parts else [head]
+        self._pictures: dict[str, Views] = {}
+        self._checked_kinds: set[str] = set()
+        self._starts = list(itertools.accumulate((len(p) for p in self._parts), initial=0))
+        self.files = tuple(part.path for part in self._parts)
+        self.id, self.identity, self.info = head.id, head.identity, head.info
+        self.object_ids = list(itertools.chain.from_iterable(p.object_ids for p in self._parts))
+        self._synsets = list(itertools.chain.from_iterable(p.synsets for p in self._parts))
+        self.failed = head.pairs("failed")
+        self.excluded = sorted(head.pairs("excluded") + self.failed)
         try:
-            root = tables.attributes[""]
-            self.id = attribute_text(root, "id")
-            self.identity = attribute_text(root, "identity")
-            self.info: dict[str, Any] = json.loads(attribute_text(root, "info"))
-            self.classes = tuple((str(s), str(n)) for s, n in self.info["classes"])
-            self.failed = _pairs(tables.text("failed"))
-            self.excluded = sorted(_pairs(tables.text("excluded")) + self.failed)
-            self.renderings: tuple[str, ...] = tuple(r["name"] for r in self.info["renderings"])
-            self.array_kinds: tuple[str, ...] = tuple(a["name"] for a in self.info["array_kinds"])
-            self.voxel_kinds: tuple[str, ...] = tuple(k["name"] for k in self.info["voxel_kinds"])
-            self.split_names: tuple[str, ...] = tuple(self.info["split_names"])
-            self.object_ids = [name.decode("ascii") for name in tables.all("objects/id").tolist()]
-            self._synsets = [s.decode("ascii") for s in tables.all("objects/synset").tolist()]
-            default_split = str(self.info["default_split"])
+            info = self.info
+            self.classes = tuple((str(s), str(n)) for s, n in info["classes"])
+            self.renderings: tuple[str, ...] = tuple(r["name"] for r in info["renderings"])
+            self.array_kinds: tuple[str, ...] = tuple(a["name"] for a in info["array_kinds"])
+            self.voxel_kinds: tuple[str, ...] = tuple(k["name"] for k in info["voxel_kinds"])
+            self.split_names: tuple[str, ...] = tuple(info["split_names"])
+            default_split = str(info["default_split"])
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise self._damaged(error) from error
-        if len(self._synsets) != len(self.object_ids):
-            raise self._damaged("objects/synset and objects/id differ in length")
         self.split_name = split_name or default_split
         require(self.split_name, self.split_names, "split")
+
+    def _open_parts(self, head: StoreFile) -> list[StoreFile]:
+        """The files that `head` names, each checked to be the one that was written with it."""
+        pattern, parts = part_pattern(head.id), []
+        try:
+            if len(head.parts) > _MOST_PARTS:
+                raise ValueError(f"{len(head.parts)} parts")
+            for name, objects, identity in head.parts:
+                if not pattern.fullmatch(name):
+                    raise ValueError(f"'{name}' is no part of '{head.id}'")
+                path = self.path.parent / name
+                if not path.is_file():
+                    raise ValueError(f"its part '{path}' is missing")
+                part = StoreFile(path, self.path.stem)
+                if (part.id, part.identity, len(part)) != (head.id, identity, objects):
+                    raise ValueError(f"'{path}' is another file than the one written with it")
+                if part.parts or any(part.info[key] != head.info[key] for key in _SHARED):
+                    raise ValueError(f"'{path}' does not fit the others")
+                parts.append(part)
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._damaged(error) from error
+        return parts
 
     def __len__(self) -> int:
         return len(self.object_ids)
@@ -95,36 +123,21 @@ class Store:
         self.__init__(state["path"], state["split_name"])  # type: ignore[misc]
 
     def close(self) -> None:
-        """Close the file; the next read opens it again."""
-        if self._tables is not None:
-            self._tables.close()
-        self._tables = None
-
-    def _open(self) -> Tables:
-        if self._tables is not None:
-            return self._tables
-        if not self.path.is_file():
-            raise MissingError(
-                f"there is no data set file '{self.path}'", hint=prepare_command(self.path.stem)
-            )
-        tables = Tables(self.path, self._damaged)
-        try:
-            schema = int(tables.attributes[""].get("schema", 0))
-        except (ValueError, TypeError, OverflowError) as error:
-            raise self._damaged(error) from error
-        if schema != SCHEMA:
-            raise InputError(
-                f"'{self.path}' has store schema {schema}, this version reads {SCHEMA}",
-                hint=remake_hint(self.path.stem),
-            )
-        self._tables = tables
-        return tables
+        """Close the files; the next read opens them again."""
+        for part in {id(part): part for part in [self._head, *self._parts]}.values():
+            part.close()
 
     def _damaged(self, why: object) -> DamagedError:
-        return DamagedError(
-            f"'{self.path}' is damaged or no data set file ({why})",
-            hint=remake_hint(self.path.stem),
-        )
+        return self._head.damaged(why)
+
+    def _at(self, index: int) -> tuple[StoreFile, int]:
+        """The file that holds object `index`, and its row there."""
+        if len(self._parts) == 1:
+            return self._parts[0], index
+        if not 0 <= index < len(self):
+            raise self._damaged(f"there is no object {index} of {len(self)}")
+        number = bisect.bisect_right(self._starts, index) - 1
+        return self._parts[number], index - self._starts[number]
 
     # -- objects and splits -----------------------------------------------------------------
 
@@ -175,11 +188,8 @@ class Store:
         if split == "all":
             rows = np.arange(len(self), dtype=np.int64)
         else:
-            name = f"splits/{self.split_name}/{split}"
-            self._open().expect(name, np.int64, ())
-            rows = self._open().all(name)
-            if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
-                raise self._damaged(f"split '{self.split_name}/{split}' leaves the table")
+            pieces = zip(self._parts, self._starts[:-1], strict=True)
+            rows = np.concatenate([p.split_rows(self.split_name, split) + n for p, n in pieces])
         if classes is not None:
             by_name = {name: synset for synset, name in self.classes}
             known = [synset for synset, _ in self.classes] + list(by_name)
@@ -216,13 +226,18 @@ class Store:
             )
         return self.renderings[0]
 
+    def _rendering(self, rendering: str | None) -> str:
+        return require(rendering or self.default_rendering, self.renderings, "rendering")
+
     def _views(self, rendering: str | None) -> Views:
-        name = rendering or self.default_rendering
-        cache: dict[str, Views] = self.__dict__.setdefault("_view_tables", {})
-        if name not in cache:
-            require(name, self.renderings, "rendering")
-            cache[name] = read_views(self._open(), name, len(self), self._damaged)
-        return cache[name]
+        """The first file's tables of a rendering: what all files have in common."""
+        name = self._rendering(rendering)
+        if name not in self._pictures:
+            kinds = [part.views(name) for part in self._parts]
+            if any(kind[:7] != kinds[0][:7] for kind in kinds):
+                raise self._damaged(f"rendering '{name}' is another in every file")
+            self._pictures[name] = kinds[0]
+        return self._pictures[name]
 
     def picture_size(self, rendering: str | None = None) -> tuple[int, int]:
         """(height, width) of a rendering's pictures, pixels."""
@@ -231,24 +246,14 @@ class Store:
 
     def view_count(self, index: int, rendering: str | None = None) -> int:
         """Views of object `index`."""
-        offset = self._views(rendering).view_offset
-        return int(offset[index + 1] - offset[index])
+        part, row = self._at(index)
+        offset = part.views(self._rendering(rendering)).view_offset
+        return int(offset[row + 1] - offset[row])
 
     def view_counts(self, rendering: str | None = None) -> Array:
         """(N,) int64: views of every object."""
-        return np.diff(self._views(rendering).view_offset)
-
-    def _places(self, table: Views, rows: Array, views: Array) -> Array:
-        """Rows of views in a rendering's tables."""
-        found = table.view_offset[rows] + views
-        wrong = np.flatnonzero((views < 0) | (found >= table.view_offset[rows + 1]))
-        if len(wrong):
-            row, view = int(rows[wrong[0]]), int(views[wrong[0]])
-            raise UsageError(
-                f"object '{self.object_ids[row]}' has {self.view_count(row, table.name)} views, "
-                f"no view {view}"
-            )
-        return found
+        name = self._rendering(rendering)
+        return np.concatenate([np.diff(part.views(name).view_offset) for part in self._parts])
 
     def image(self, index: int, view: int, rendering: str | None = None) -> Array:
         """One picture.
@@ -268,7 +273,7 @@ class Store:
     def batch(
         self, rows: Array, views: Array, rendering: str | None = None, out: Array | None = None
     ) -> Array:
-        """Pictures of many objects, read in the order of the file.
+        """Pictures of many objects, read in the order of the files.
 
         Args:
             rows: (B,) rows of objects.
@@ -279,21 +284,13 @@ class Store:
         Returns:
             (B, H, W, 4) uint8, or (B, H, W) uint16 of depth, in the order of `rows`.
         """
-        table = self._views(rendering)
+        table, rows, views = self._views(rendering), np.asarray(rows), np.asarray(views)
         found = blank(table.mode, table.height, table.width, len(rows)) if out is None else out
-        places = self._places(table, np.asarray(rows), np.asarray(views))
-        spans = np.stack([table.byte_offset[places], table.byte_offset[places + 1]], 1).tolist()
-        tables, name = self._open(), f"{table.group}/pixels"
-        boxes, order = table.box[places].tolist(), np.argsort(places, kind="stable").tolist()
-        if len(order) > 1:
-            tables.announce(name, [spans[n] for n in order])
-        for n in order:
-            data = tables.bytes(name, *spans[n])
-            try:
-                decode_into(found[n], boxes[n], data)
-            except InputError as error:
-                where = f"{self.object_ids[int(rows[n])]} view {int(views[n])}"
-                raise self._damaged(f"{where}: {error}") from error
+        which = np.searchsorted(self._starts[1:-1], rows, side="right")
+        for number in np.unique(which).tolist():
+            where = np.flatnonzero(which == number)
+            inside = rows[where] - self._starts[number]
+            self._parts[number].read_into(found, where, inside, views[where], table.name)
         return found
 
     def images(self, index: int, rendering: str | None = None) -> Array:
@@ -319,67 +316,41 @@ class Store:
 
     def camera(self, index: int, view: int, rendering: str | None = None) -> Camera:
         """The camera of one picture; its world is the source's frame (`source_to_object`)."""
-        views, tables = self._views(rendering), self._open()
-        row = int(self._places(views, np.array([index]), np.array([view]))[0])
-        values = tables.row(f"{views.group}/parameters", row).tolist()
-        return Camera(
-            tables.row(f"{views.group}/world_to_camera", row),
-            tables.row(f"{views.group}/intrinsics", row),
-            dict(zip(views.columns, values, strict=True)),
-        )
+        part, row = self._at(index)
+        return part.camera(row, view, self._rendering(rendering))
 
     # -- shapes -----------------------------------------------------------------------------
 
     def source_to_object(self, index: int) -> Array:
         """(4, 4) float64 from the frame of the object's cameras to the object frame."""
-        self._open().expect("objects/source_to_object", np.float64, (4, 4), len(self))
-        return self._open().row("objects/source_to_object", index)
+        part, row = self._at(index)
+        return part.source_to_object(row)
 
     def parameters(self, index: int) -> dict[str, Any] | None:
         """What the set's own maker noted about object `index`, or None."""
-        data = self._span("objects/parameters", np.uint8, (), index)
-        try:
-            return json.loads(data.tobytes().decode("utf-8")) if len(data) else None
-        except ValueError as error:
-            raise self._damaged(f"notes of {self.object_ids[index]}: {error}") from error
+        part, row = self._at(index)
+        return part.parameters(row)
 
     def voxels(self, index: int, kind: str | None = None) -> Array:
         """(R, R, R) bool indexed [x, y, z] along the object axes; the first kind if None."""
-        name, resolution, _ = self._kind(kind)
-        return unpack_voxels(self._open().row(f"voxels/{name}/bits", index), resolution)
-
-    def _span(self, values: str, dtype: Any, row: tuple[int, ...], index: int) -> Array:
-        """The rows of object `index` in a ragged table."""
-        folder, last = values.rsplit("/", 1)
-        offsets = f"{folder}/offset" if last == "values" else f"{values}_offset"
-        self._open().expect(values, dtype, row)
-        self._open().expect(offsets, np.int64, ())
-        return self._open().span(values, offsets, index)
+        part, row = self._at(index)
+        return part.voxels(row, self._kind(kind))
 
     def grid_to_object(self, kind: str | None = None) -> Array:
         """(4, 4) float64: cell index coordinates (cell n spans [n, n+1)) to the object frame."""
-        return self._kind(kind)[2].copy()
+        return self._parts[0].voxel_kind(self._kind(kind))[1].copy()
 
-    def _kind(self, kind: str | None) -> tuple[str, int, Array]:
+    def _kind(self, kind: str | None) -> str:
         if not self.voxel_kinds:
             raise UsageError(f"data set '{self.id}' holds no voxels")
         name = kind or self.voxel_kinds[0]
-        cache: dict[str, tuple[str, int, Array]] = self.__dict__.setdefault("_kinds", {})
-        if name not in cache:
+        if name not in self._checked_kinds:
             require(name, self.voxel_kinds, "voxel kind")
-            try:
-                attributes = self._open().attributes[f"voxels/{name}"]
-                matrix = np.asarray(attributes["grid_to_object"], np.float64)
-                resolution = int(attributes["resolution"])
-            except (KeyError, ValueError, TypeError, OverflowError) as error:
-                raise self._damaged(f"voxels/{name}: {error}") from error
-            if matrix.shape != (4, 4) or not 0 < resolution < 1 << 12:
-                raise self._damaged(f"voxels/{name} has grids of {resolution} cells a side")
-            self._open().expect(
-                f"voxels/{name}/bits", np.uint8, ((resolution**3 + 7) // 8,), len(self)
-            )
-            cache[name] = (name, resolution, matrix)
-        return cache[name]
+            kinds = [part.voxel_kind(name) for part in self._parts]
+            if any(n != kinds[0][0] or not np.array_equal(m, kinds[0][1]) for n, m in kinds):
+                raise self._damaged(f"voxels '{name}' are others in every file")
+            self._checked_kinds.add(name)
+        return name
 
     def array(self, index: int, name: str) -> Array:
         """The rows of object `index` in one of the set's further tables (`array_kinds`).
@@ -388,58 +359,30 @@ class Store:
             UsageError: The set has no such table.
         """
         require(name, self.array_kinds, "array")
-        table = self._open().table(f"arrays/{name}/values")
-        return self._span(f"arrays/{name}/values", table.dtype, table.shape[1:], index)
+        part, row = self._at(index)
+        return part.array(row, name)
 
     def shared_mesh(self, index: int) -> str:
         """Key of the mesh that object `index` shares with others, or ""."""
-        key = self._span("objects/shared_mesh", np.uint8, (), index).tobytes()
-        return key.decode("ascii", "backslashreplace")
+        part, row = self._at(index)
+        return part.shared_mesh(row)
 
     def mesh(self, index: int) -> Mesh | None:
         """The object's surface in the object frame, or None where the set has only voxels."""
-        self._open().expect("objects/mesh", np.int64, (), len(self))
-        row = int(self._open().row("objects/mesh", index))
-        faces = self._span("meshes/faces", np.int32, (3,), row)
-        if not len(faces):
-            return None
-        vertices = self._span("meshes/vertices", np.float32, (3,), row)
-        if faces.min() < 0 or faces.max() >= len(vertices):
-            raise self._damaged(f"the mesh of {self.object_ids[index]} has a face without corners")
-        return Mesh(vertices, faces)
+        part, row = self._at(index)
+        return part.mesh(row)
 
     # -- for checking -----------------------------------------------------------------------
 
     def identity_of(self, index: int) -> bytes:
         """sha256 (32 bytes) of what object `index` is."""
-        self._open().expect("objects/identity", np.uint8, (32,), len(self))
-        return self._open().row("objects/identity", index).tobytes()
+        part, row = self._at(index)
+        return part.identity_of(row)
 
     def rows(self, index: int) -> dict[str, Array]:
-        """Object `index` as it lies in the file: dataset name to its rows, but for the pixels."""
-        tables = self._open()
-        rows = {
-            "objects/source_to_object": self.source_to_object(index)[None],
-            "objects/shared_mesh": self._span("objects/shared_mesh", np.uint8, (), index),
-            "objects/parameters": self._span("objects/parameters", np.uint8, (), index),
-            "meshes/vertices": self._span("meshes/vertices", np.float32, (3,), index),
-            "meshes/faces": self._span("meshes/faces", np.int32, (3,), index),
-        }
-        for kind in self.voxel_kinds:
-            self._kind(kind)
-            rows[f"voxels/{kind}/bits"] = tables.rows(f"voxels/{kind}/bits", index, index + 1)
-        for name in self.array_kinds:
-            rows[f"arrays/{name}/values"] = self.array(index, name)
-        for name in self.renderings:
-            views = self._views(name)
-            first, after = views.view_offset[index : index + 2].tolist()
-            for part in ("box", "world_to_camera", "intrinsics", "parameters"):
-                rows[f"{views.group}/{part}"] = tables.rows(f"{views.group}/{part}", first, after)
-        return rows
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    return [(str(name), str(reason)) for name, reason in json.loads(text)]
+        """Object `index` as it lies in its file: dataset name to its rows, but for the pixels."""
+        part, row = self._at(index)
+        return part.stored(row)
 
 
 _FALLBACK = {"shapes13": "shapes13-demo"}  # a smaller set that stands in under the same name

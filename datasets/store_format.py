@@ -21,12 +21,20 @@ Layout of ``<root>/<id>.h5`` (N objects, K views of all objects together)::
     splits/<name>/<train|val|test>     int64 rows of objects, ascending
 
 Every dataset is contiguous (no chunks, no HDF5 filter): one picture is one read of its own bytes.
+
+A data set in several files: ``<root>/<id>.h5`` has the attributes, `excluded` and `failed` of the
+whole, and ::
+
+    parts                       UTF-8 JSON: [file name, objects, identity] of each part
+
+Parts lie beside it, hold consecutive objects, and have the layout above, each whole by itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -113,6 +121,21 @@ def store_identity(dataset: str, objects: Iterable[tuple[str, bytes]]) -> str:
     for name, content in objects:
         digest.update(f"{name} {bytes(content).hex()}\n".encode())
     return digest.hexdigest()
+
+
+def part_name(dataset: str, number: int, count: int, identity: str) -> str:
+    """File name of one of a data set's parts; other content never has the same name.
+
+    Example:
+        >>> part_name("toy", 1, 12, "1a2b3c4d5e6f")
+        'toy-00001-of-00012-1a2b3c4d.h5'
+    """
+    return f"{dataset}-{number:05d}-of-{count:05d}-{identity[:8]}.h5"
+
+
+def part_pattern(dataset: str) -> re.Pattern[str]:
+    """What `part_name` gives."""
+    return re.compile(rf"{re.escape(dataset)}-\d{{5}}-of-\d{{5}}-[0-9a-f]{{8}}\.h5", re.ASCII)
 
 
 def check_splits(splits: Mapping[str, Mapping[str, Iterable[str]]], known: set[str]) -> None:

@@ -7,10 +7,10 @@ shards and renamed last; the same objects give the same bytes whatever the shard
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
+import glob
 import itertools
 import json
-import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,29 +18,25 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
-from benchbench.core.errors import BenchError, InputError
+from benchbench.core.errors import BenchError, InputError, UsageError
 from benchbench.core.files import FileLock, explain_disk, read_json, write_json
 from benchbench.core.types import Mesh
 from benchbench.datasets.columns import columns
-from benchbench.datasets.hdf5_files import allow_open_files, new_file, sync
+from benchbench.datasets.hdf5_files import new_file, sync
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, encode
+from benchbench.datasets.store_assembly import Contents, Shards, assemble, write_head
 from benchbench.datasets.store_format import (
     SCHEMA,
-    SPLITS,
     check_splits,
     dump,
+    part_name,
+    part_pattern,
     read_attribute,
     read_text,
-    split_hash,
     store_identity,
     write_text,
 )
-from benchbench.datasets.store_tables import Tables
-
-Array = npt.NDArray[Any]
-_COPY = 1 << 22  # bytes in hand while shards are put together; more costs the system time to give
 
 
 class StoreWriter:
@@ -59,6 +55,8 @@ class StoreWriter:
             files of another plan are not reused.
         overwrite: Forget what is there and start anew.
         resume_key: What more must be unchanged for shards to be reused; not kept in the file.
+        objects_per_file: Most objects of a file: a data set of more lies in several, which
+            ``<root>/<id>.h5`` names. None puts all in one.
 
     Example:
         >>> import tempfile
@@ -91,7 +89,10 @@ class StoreWriter:
         plan: Mapping[str, Any],
         overwrite: bool = False,
         resume_key: str = "",
+        objects_per_file: int | None = None,
     ) -> None:
+        if objects_per_file is not None and objects_per_file < 1:
+            raise UsageError(f"a file of {objects_per_file} objects holds nothing")
         self.root, self.dataset = Path(root), dataset
         self.path = self.root / f"{dataset}.h5"
         self.sidecar = self.root / f"{dataset}.json"
@@ -100,7 +101,9 @@ class StoreWriter:
         self.layout = layout
         self._columns = columns(layout)
         self._info = json.loads(dump(dict(info)))
-        self._plan = json.loads(dump({"schema": SCHEMA, **plan}))
+        self.objects_per_file = objects_per_file
+        several = {} if objects_per_file is None else {"objects_per_file": objects_per_file}
+        self._plan = json.loads(dump({"schema": SCHEMA, **plan, **several}))
         self._note = {**self._plan, "resume_key": resume_key}
         self._overwrite = overwrite
         lock = self.root / ".partial" / f"{dataset}.lock"
@@ -141,10 +144,9 @@ class StoreWriter:
             with h5py.File(self.path, "r") as file:
                 if int(file.attrs.get("schema", 0)) != SCHEMA:
                     return False
-                info = json.loads(read_attribute(file, "info"))
-                if info["plan"] != self._plan:
+                if json.loads(read_attribute(file, "info"))["plan"] != self._plan:
                     return False
-                facts = _facts(file, info, self.path)
+                facts = _facts(file, self.path)  # fails where a part is gone
         except (OSError, RuntimeError, KeyError, ValueError):
             return False
         if _content(self.sidecar) != facts:
@@ -155,8 +157,7 @@ class StoreWriter:
     def sidecar_is_right(self) -> bool:
         """Whether the sidecar says what the file does; looks without the lock."""
         with h5py.File(self.path, "r") as file:
-            info = json.loads(read_attribute(file, "info"))
-            return bool(_content(self.sidecar) == _facts(file, info, self.path))
+            return bool(_content(self.sidecar) == _facts(file, self.path))
 
     # -- shards -----------------------------------------------------------------------------
 
@@ -282,188 +283,72 @@ class StoreWriter:
         if set(ids) != set(places) or len(ids) != len(places):
             raise BenchError("the order of objects does not name what the shards hold")
         check_splits(splits, set(ids))
-        failed = self.failed()
-        info = self._full_info(ids, splits, default_split or next(iter(splits)), len(failed))
-        info |= json.loads(dump(dict(facts or {})))
+        info = {**self._info, "classes": [list(pair) for pair in self._classes]}
+        whole = Contents(
+            dataset=self.dataset,
+            layout=self.layout,
+            info={**info, "plan": self._plan, **json.loads(dump(dict(facts or {})))},
+            ids=ids,
+            places=[places[name] for name in ids],
+            splits=splits,
+            default_split=default_split or next(iter(splits)),
+            excluded=excluded,
+            failed=self.failed(),
+            shared_meshes=shared_meshes or {},
+        )
         temporary = self.partial / "assembled.tmp"
-        with contextlib.ExitStack() as stack:
-            files = self._open_shards(stack)
-            runs = _runs([places[name] for name in ids])
-            with new_file(temporary, self.path) as file:
-                shared = dict(sorted((shared_meshes or {}).items()))
-                self._assemble(file, files, runs, shared)
-                self._write_mesh_rows(file, ids, list(shared))
-                self._write_tables(file, ids, splits)
-                hashes = [row.tobytes() for row in file["objects/identity"][()]]
-                identity = store_identity(self.dataset, zip(ids, hashes, strict=True))
-                file.attrs["schema"] = SCHEMA
-                file.attrs["id"] = np.bytes_(self.dataset)
-                file.attrs["identity"] = np.bytes_(identity)
-                file.attrs["info"] = np.bytes_(dump(info))
-                write_text(file, "excluded", dump(sorted([i, r] for i, r in excluded)))
-                write_text(file, "failed", dump(sorted([i, r] for i, r in failed)))
+        with Shards({number: self._shard_path(number) for number in self.shards()}) as shards:
+            if self.objects_per_file is None or len(ids) <= self.objects_per_file:
+                assemble(temporary, self.path, shards, whole)
+            else:
+                self._write_parts(temporary, shards, whole, self.objects_per_file)
         with explain_disk(self.path):
             self.sidecar.unlink(missing_ok=True)  # never a sidecar that speaks of another file
             temporary.replace(self.path)
             sync(self.root)
         with h5py.File(self.path, "r") as file:
-            write_json(self.sidecar, _facts(file, info, self.path))
+            content = _facts(file, self.path)
+            self._remove_parts(keep=[name for name, _, _ in _parts(file)])
+        write_json(self.sidecar, content)
         shutil.rmtree(self.partial, ignore_errors=True)
         return self.path
 
-    def _open_shards(self, stack: contextlib.ExitStack) -> dict[int, Tables]:
-        """All shards at once, without HDF5, which takes 800 KB for each."""
+    def _write_parts(self, temporary: Path, shards: Shards, whole: Contents, objects: int) -> None:
+        """The parts under their final names, then the file that names them under `temporary`.
 
-        def broken(why: object) -> BenchError:
-            return BenchError(f"the shards in '{self.partial}' cannot be read ({why})")
+        A part's name says what it holds, so those of an older file stay whole beside them.
+        """
+        starts = range(0, len(whole.ids), objects)
+        parts: list[tuple[str, int, str]] = []
+        for number, start in enumerate(starts, 1):
+            part = dataclasses.replace(
+                whole,
+                ids=whole.ids[start : start + objects],
+                places=whole.places[start : start + objects],
+                excluded=(),
+                failed=(),
+            )
+            made = self.partial / "part.tmp"
+            identity = assemble(made, self.path, shards, part)
+            name = part_name(self.dataset, number, len(starts), identity)
+            with explain_disk(self.root / name):
+                made.replace(self.root / name)
+            parts.append((name, len(part.ids), identity))
+        hashes = []
+        for name, _, _ in parts:
+            with h5py.File(self.root / name, "r") as file:
+                hashes += [row.tobytes() for row in file["objects/identity"][()]]
+        with new_file(temporary, self.path) as file:
+            write_text(file, "parts", dump(parts))
+            identity = store_identity(self.dataset, zip(whole.ids, hashes, strict=True))
+            write_head(file, whole, identity)
 
-        numbers = self.shards()
-        allow_open_files(len(numbers))
-        files = {}
-        for number in numbers:
-            files[number] = Tables(self._shard_path(number), broken)
-            stack.callback(files[number].close)
-        return files
-
-    def _full_info(
-        self,
-        ids: Sequence[str],
-        splits: Mapping[str, Mapping[str, Sequence[str]]],
-        default_split: str,
-        failures: int,
-    ) -> dict[str, Any]:
-        per_class = {synset: 0 for synset, _ in self._classes}
-        for name in ids:
-            per_class[name.split("/", 1)[0]] += 1
-        in_order = {name: n for n, name in enumerate(ids)}
-        notes: dict[str, dict[str, dict[str, Any]]] = {}
-        for split, parts in splits.items():
-            notes[split] = {}
-            for part in SPLITS:
-                members = sorted(parts.get(part, ()), key=in_order.__getitem__)
-                notes[split][part] = {"count": len(members), "sha256": split_hash(members)}
-        info = dict(self._info)
-        info |= {
-            "classes": [list(pair) for pair in self._classes],
-            "objects": len(ids),
-            "objects_per_class": per_class,
-            "renderings": [
-                {
-                    "name": n,
-                    "title": r.title,
-                    "height": r.height,
-                    "width": r.width,
-                    "mode": r.mode,
-                    "colours": r.colours,
-                }
-                for n, r in self.layout.renderings.items()
-            ],
-            "voxel_kinds": [
-                {"name": n, "title": k.title, "resolution": k.resolution}
-                for n, k in self.layout.voxel_kinds.items()
-            ],
-            "array_kinds": [
-                {"name": n, "title": a.title, "shape": list(a.shape), "dtype": a.dtype}
-                for n, a in self.layout.array_kinds.items()
-            ],
-            "split_names": list(splits),
-            "default_split": default_split,
-            "splits": notes,
-            "failed": failures,
-            "plan": self._plan,
-        }
-        return json.loads(dump(info))
-
-    def _assemble(
-        self,
-        file: h5py.File,
-        shards: Mapping[int, Tables],
-        runs: list[tuple[int, int, int]],
-        shared: Mapping[str, Mesh],
-    ) -> None:
-        more: dict[str, list[Array]] = {
-            "meshes/vertices": [np.asarray(m.vertices, np.float32) for m in shared.values()],
-            "meshes/faces": [np.asarray(m.faces, np.int32) for m in shared.values()],
-        }
-        for name, (row, dtype) in self._columns.items():
-            extra = more.get(name, [])
-            offsets = {number: shard.all(f"{name}@offset") for number, shard in shards.items()}
-            counts = [np.diff(offsets[s][a : b + 1]) for s, a, b in runs]
-            sizes = np.array([len(rows) for rows in extra], np.int64)
-            offset = np.cumsum(np.concatenate([[0], *counts, sizes])).astype(np.int64)
-            target = file.create_dataset(name, (int(offset[-1]), *row), dtype)
-            written = 0
-            step = _COPY // max(1, math.prod(row) * target.dtype.itemsize)
-            for number, first, after in runs:
-                start, stop = int(offsets[number][first]), int(offsets[number][after])
-                for begin in range(start, stop, step):
-                    end = min(begin + step, stop)
-                    rows = shards[number].rows(name, begin, end)
-                    target[written : written + end - begin] = rows
-                    written += end - begin
-            for rows in extra:
-                target[written : written + len(rows)] = rows
-                written += len(rows)
-            self._write_offsets(file, name, offset)
-
-    def _write_mesh_rows(self, file: h5py.File, ids: Sequence[str], shared: Sequence[str]) -> None:
-        """Objects with a mesh of their own come first in the table, then the shared ones."""
-        offset = file["objects/shared_mesh_offset"][()]
-        keys = file["objects/shared_mesh"][()].tobytes()
-        place = {key: len(ids) + n for n, key in enumerate(shared)}
-        rows = np.arange(len(ids), dtype=np.int64)
-        for n, name in enumerate(ids):
-            key = keys[offset[n] : offset[n + 1]].decode("ascii")
-            if key and key not in place:
-                raise BenchError(f"object '{name}' shares a mesh '{key}' that nobody gave")
-            rows[n] = place.get(key, n)
-        file["objects/mesh"] = rows
-
-    def _write_offsets(self, file: h5py.File, name: str, offset: Array) -> None:
-        group, part = name.rsplit("/", 1)
-        if name in ("objects/parameters", "objects/shared_mesh") or group == "meshes":
-            file[f"{name}_offset"] = offset
-        elif group.startswith("arrays/"):
-            file[f"{group}/offset"] = offset
-        elif part == "box":
-            file[f"{group}/view_offset"] = offset
-        elif part == "view_bytes":
-            sizes = file[name][()]
-            file[f"{group}/byte_offset"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-            del file[name]
-
-    def _write_tables(
-        self, file: h5py.File, ids: Sequence[str], splits: Mapping[str, Mapping[str, Sequence[str]]]
-    ) -> None:
-        file["objects/id"] = np.array([name.encode("ascii") for name in ids], np.bytes_)
-        synsets = [name.split("/", 1)[0].encode("ascii") for name in ids]
-        file["objects/synset"] = np.array(synsets, np.bytes_)
-        for name, rendering in self.layout.renderings.items():
-            attributes = file[f"renderings/{name}"].attrs
-            attributes["height"], attributes["width"] = rendering.height, rendering.width
-            attributes["mode"] = np.bytes_(rendering.mode)
-            attributes["depth_unit"] = rendering.depth_unit
-            attributes["parameters"] = np.bytes_(dump(list(rendering.parameters)))
-        for name, kind in self.layout.voxel_kinds.items():
-            attributes = file[f"voxels/{name}"].attrs
-            attributes["resolution"] = kind.resolution
-            attributes["grid_to_object"] = np.asarray(kind.grid_to_object, np.float64)
-        row = {name: n for n, name in enumerate(ids)}
-        for split, parts in splits.items():
-            for part in SPLITS:
-                rows = sorted(row[name] for name in parts.get(part, ()))
-                file[f"splits/{split}/{part}"] = np.array(rows, np.int64)
-
-
-def _runs(places: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Neighbouring rows of one shard become one copy: (shard, first row, row after the last)."""
-    runs: list[tuple[int, int, int]] = []
-    for shard, row in places:
-        if runs and runs[-1][0] == shard and runs[-1][2] == row:
-            runs[-1] = (shard, runs[-1][1], row + 1)
-        else:
-            runs.append((shard, row, row + 1))
-    return runs
+    def _remove_parts(self, keep: Sequence[str]) -> None:
+        """Parts of an older file of this id, or of a conversion that was killed."""
+        pattern = part_pattern(self.dataset)
+        for path in self.root.glob(f"{glob.escape(self.dataset)}-*.h5"):
+            if pattern.fullmatch(path.name) and path.name not in keep:
+                path.unlink(missing_ok=True)
 
 
 def _content(note: Path) -> Any:
@@ -473,13 +358,20 @@ def _content(note: Path) -> Any:
         return None
 
 
-def _facts(file: h5py.File, info: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _parts(file: h5py.File) -> list[tuple[str, int, str]]:
+    """Name, objects and identity of the files that hold the objects, where there are several."""
+    return [tuple(part) for part in json.loads(read_text(file, "parts"))] if "parts" in file else []
+
+
+def _facts(file: h5py.File, path: Path) -> dict[str, Any]:
     """What the sidecar says; enough for listing without HDF5."""
+    files = [path, *(path.parent / name for name, _, _ in _parts(file))]
     return {
         "schema": SCHEMA,
         "id": read_attribute(file, "id"),
         "identity": read_attribute(file, "identity"),
-        "bytes": path.stat().st_size,
+        "files": len(files),
+        "bytes": sum(one.stat().st_size for one in files),
         "excluded": len(json.loads(read_text(file, "excluded"))),
-        **info,
+        **json.loads(read_attribute(file, "info")),
     }

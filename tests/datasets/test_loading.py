@@ -98,7 +98,7 @@ def test_views_that_are_not_there(store: Store, row: int, view: int) -> None:
 def test_a_batch_is_read_in_the_order_of_the_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = store._open()
+    tables = store._parts[0].tables()
     read: list[int] = []
     real = tables.bytes
     monkeypatch.setattr(
@@ -111,7 +111,7 @@ def test_a_batch_is_read_in_the_order_of_the_file(
 def test_damage_is_named(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "toy.h5"
     data = bytearray(store.path.read_bytes())
-    table = store._open().table("renderings/c/pixels")
+    table = store._parts[0].tables().table("renderings/c/pixels")
     first = table.offset + int(store._views("c").byte_offset[3])  # of object 2, view 0
     data[first + 9] ^= 0xFF
     path.write_bytes(data)

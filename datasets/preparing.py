@@ -116,6 +116,7 @@ def prepare(
     quiet: bool = False,
     split: str | None = None,
     workers: int | None = None,
+    objects_per_file: int | None = None,
 ) -> PrepareReport:
     """Make `<root>/<id>.h5`; the same call again goes on where it stopped.
 
@@ -133,6 +134,7 @@ def prepare(
         quiet: No progress on stderr.
         split: Name of the split that readers use by default; None for the first of the spec.
         workers: Processes; None for one per usable core.
+        objects_per_file: Most objects of a file; a set of more lies in several, read as one.
 
     Returns:
         Counts, failed and excluded objects.
@@ -155,6 +157,7 @@ def prepare(
     if path.is_file() and not overwrite and source is None:
         store = _readable(path)
         if store is not None:
+            _refuse_changes(store, split, objects_per_file)
             _restore_sidecar(converter, store)
             return report(store, [f"already prepared: {path}"])
     messages = []
@@ -171,7 +174,7 @@ def prepare(
     else:
         found = _fetch(converter, root, accept_license, quiet)
     try:
-        _convert(converter, root, found, split, overwrite, quiet, workers)
+        _convert(converter, root, found, split, overwrite, quiet, workers, objects_per_file)
     except InputError as error:
         raise InputError(str(error), error.hint or _mend(spec, root, source)) from error
     store = Store(path)
@@ -209,18 +212,23 @@ def _convert(
     overwrite: bool,
     quiet: bool,
     workers: int | None,
+    objects_per_file: int | None,
 ) -> None:
     spec = converter.spec
     prints: dict[str, Fingerprint] = {name: fingerprint(path) for name, path in found.items()}
     hashes = {name: one.content for name, one in prints.items()}
     default_split = split or spec.splits[0]
-    plan = {"converter": converter.version, "sources": hashes, "default_split": default_split}
+    plan: dict[str, Any] = {
+        "converter": converter.version,
+        "sources": hashes,
+        "default_split": default_split,
+    }
     path = root / f"{spec.id}.h5"
     old = _readable(path) if path.is_file() and not overwrite else None
     if old is not None:
-        noted = {key: old.info["plan"].get(key) for key in plan}
+        noted = {key: old.info["plan"].get(key) for key in [*plan, "objects_per_file"]}
         old.close()
-        if noted != plan:
+        if noted != {**plan, "objects_per_file": objects_per_file}:
             raise UsageError(
                 f"'{path}' was prepared from other files or with other settings",
                 hint=f"bench prepare {spec.id} --from DIR --overwrite",
@@ -246,6 +254,7 @@ def _convert(
         plan,
         overwrite=overwrite,
         resume_key=" ".join(one.moment for one in prints.values()),
+        objects_per_file=objects_per_file,
     )
     with writer:
         if writer.finished:
@@ -374,6 +383,21 @@ def _readable(path: Path) -> Store | None:
         return Store(path)
     except InputError:
         return None  # damaged: converted anew
+
+
+def _refuse_changes(store: Store, split: str | None, objects_per_file: int | None) -> None:
+    """What is prepared already stays as it is, and a wish for something else is not forgotten."""
+    plan, id = store.info["plan"], store.id
+    for option, wanted, there in (
+        ("--split", split, plan.get("default_split")),
+        ("--objects-per-file", objects_per_file, plan.get("objects_per_file")),
+    ):
+        if wanted is not None and wanted != there:
+            raise UsageError(
+                f"'{store.path}' is prepared already, with {option} {there}, not {wanted}",
+                hint=f"bench prepare {id} {option} {wanted} --overwrite "
+                "(with --from DIR where the files were your own)",
+            )
 
 
 def _restore_sidecar(converter: Converter, store: Store) -> None:

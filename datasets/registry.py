@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,17 @@ def sidecars(name: str, root: str | Path | None = None) -> list[dict[str, Any]]:
         if (folder / f"{store}.h5").is_file():
             found.append(_sidecar(folder / f"{store}.json") or {"id": store})
     return found
+
+
+def stored_bytes(sidecar: Mapping[str, Any], root: Path) -> int:
+    """Bytes of all files of a prepared set, as its sidecar says or, where that is lost, as found.
+
+    Args:
+        sidecar: One of `sidecars`.
+        root: Folder of the data sets.
+    """
+    noted = sidecar.get("bytes")
+    return noted if isinstance(noted, int) else (root / f"{sidecar['id']}.h5").stat().st_size
 
 
 def _sidecar(path: Path) -> dict[str, Any] | None:

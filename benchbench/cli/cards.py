@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchbench.datasets.registry import stored_bytes
 from benchbench.datasets.spec import Archive, DatasetSpec, size_text
 
 _WIDTH, _INDENT = 100, 14
@@ -168,4 +169,5 @@ def _command(spec: DatasetSpec, command: str) -> str:
 
 def _stored(root: Path, note: dict[str, Any]) -> str:
     held = f"{note['objects']:,} objects" if "objects" in note else "objects unknown"
-    return f"{size_text((root / (note['id'] + '.h5')).stat().st_size)}, {held}"
+    several = f" in {note['files'] - 1:,} files" if note.get("files", 1) > 1 else ""
+    return f"{size_text(stored_bytes(note, root))}{several}, {held}"

@@ -72,7 +72,7 @@ def _datasets(root: Path) -> list[dict[str, Any]]:
         spec = registry.dataset_spec(name)
         prepared = registry.sidecars(name, root)
         paths = [root / f"{sidecar['id']}.h5" for sidecar in prepared]
-        stored = sum(path.stat().st_size for path in paths)
+        stored = sum(registry.stored_bytes(note, root) for note in prepared)
         records.append(
             {
                 "kind": "dataset",

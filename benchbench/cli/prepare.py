@@ -24,6 +24,8 @@ Examples:
   bench prepare shapes13 --audit                  and: can this set tell methods apart?
   bench prepare shapenet-core --from DIR --pictures kato,choy
                                                   your own OBJ tree, pictures drawn here
+  bench prepare shapenet --from DIR --objects-per-file 10000
+                                                  several files, read as one set
   bench prepare shapes13 --size demo --export shapenet --to DIR
                                                   raw files as another set has them
 """
@@ -62,6 +64,16 @@ Examples:
     help="Which pictures to draw, with commas between them, or none (shapenet-core).",
 )
 @click.option(
+    "--split",
+    help="Which of the set's splits is used when none is named; see bench list NAME.",
+)
+@click.option(
+    "--objects-per-file",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most objects of a file; a set of more lies in several, read as one.",
+)
+@click.option(
     "--export",
     "layout",
     metavar="LAYOUT",
@@ -85,6 +97,8 @@ def prepare(
     audit: bool,
     overwrite: bool,
     pictures: str | None,
+    split: str | None,
+    objects_per_file: int | None,
     layout: str | None,
     target: Path | None,
 ) -> None:
@@ -106,6 +120,7 @@ def prepare(
             )
     if layout is not None or target is not None:
         others = source or pictures or dry_run or verify or audit or overwrite
+        others = others or split or objects_per_file
         if (
             others
             or layout is None
@@ -118,6 +133,8 @@ def prepare(
             )
         _export(common, layout, target, wanted[0][1] or size)
         return
+    options = {"pictures": pictures, "split": split, "objects_per_file": objects_per_file}
+    chosen = {name: value for name, value in options.items() if value is not None}
     answers: list[dict[str, Any]] = []
     failed = 0
     for name, its_size in wanted:
@@ -134,7 +151,7 @@ def prepare(
             dry_run=dry_run,
             verify=verify,
             quiet=common.quiet,
-            **({} if pictures is None else {"pictures": pictures}),
+            **chosen,
         )
         failed += len(report.failed)
         answer: dict[str, Any] = {
@@ -143,7 +160,7 @@ def prepare(
             "path": str(report.path),
         }
         if not common.json:
-            _show(common, name, report, dry_run)
+            _show(common, name, report, dry_run, audit)
         if audit and not dry_run:
             answer["audit"] = _audit(common, name, report.path)
         answers.append(answer)
@@ -192,7 +209,7 @@ def _ask(name: str, root: Path | None) -> None:
             registry.accept_terms(name, root)
 
 
-def _show(common: Common, name: str, report: Any, dry_run: bool) -> None:
+def _show(common: Common, name: str, report: Any, dry_run: bool, audit: bool) -> None:
     for message in report.messages:
         common.say(message)
     for kind, items in (("failed", report.failed), ("excluded", report.excluded)):
@@ -203,6 +220,9 @@ def _show(common: Common, name: str, report: Any, dry_run: bool) -> None:
     if dry_run:
         return
     objects = report.counts.get("objects", 0)
+    if audit:  # the answer is the audit's; its tables hold these counts
+        common.say(f"{objects} objects: {report.path}")
+        return
     rows = [[key, count] for key, count in report.counts.items()]
     click.echo(tabulate(rows, headers=[name, "count"], tablefmt="plain"))
     method = "kato" if report.counts.get("pictures") else "gt"  # the truth needs no pictures
@@ -220,7 +240,7 @@ def _audit(common: Common, name: str, path: Path) -> dict[str, Any]:
 
     found = audit_store(path, quiet=common.quiet)
     if not common.json:
-        click.echo(f"\n{found.table()}")
+        click.echo(found.table())
     answer: dict[str, Any] = {"passed": found.passed, "store": found.as_dict(), "set": None}
     if registry.dataset_spec(name).audit:
         own = registry.audit(name, path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchbench.core.classes import SYNSETS
 from benchbench.core.errors import BenchError, UsageError
+from benchbench.core.names import require
 from benchbench.core.progress import Progress
 from benchbench.datasets.cameras import CHOY_PARAMETERS, KATO_PARAMETERS
 from benchbench.datasets.records import Encoded, Layout, ObjectRecord, Rendering, encode
@@ -110,6 +111,8 @@ def prepare(
     quiet: bool = False,
     seed: int = SEED,
     workers: int | None = None,
+    split: str | None = None,
+    objects_per_file: int | None = None,
 ) -> PrepareReport:
     """Makes `<root>/shapes13.h5` or `<root>/shapes13-demo.h5`; goes on where it stopped.
 
@@ -125,12 +128,14 @@ def prepare(
         quiet: No progress on stderr.
         seed: Another seed makes another set; it is stored and in the identity.
         workers: Processes; None for one per usable core.
+        split: The set has one only.
+        objects_per_file: Most objects of a file; None for one file.
 
     Returns:
         Counts and what failed.
 
     Raises:
-        UsageError: Unknown size, or a source.
+        UsageError: Unknown size or split, or a source.
     """
     del accept_license, keep_archives
     size = size or SPEC.sizes[0]
@@ -141,6 +146,8 @@ def prepare(
             f"'{SPEC.id}' is made on this machine; '--from {source}' has nothing to give it",
             hint=f"bench prepare {SPEC.id} --size {size}",
         )
+    if split is not None:
+        require(split, SPEC.splits, "split")
     root = Path(root)
     path = root / f"{store_id(size)}.h5"
     parts = members(size)
@@ -174,7 +181,14 @@ def prepare(
     }
     classes = tuple(SYNSETS.items())
     with StoreWriter(
-        root, store_id(size), classes, LAYOUT, info, plan, overwrite=overwrite
+        root,
+        store_id(size),
+        classes,
+        LAYOUT,
+        info,
+        plan,
+        overwrite=overwrite,
+        objects_per_file=objects_per_file,
     ) as writer:
         if writer.finished:
             return _report(Store(path), [f"already prepared: {path}"])

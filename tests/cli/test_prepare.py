@@ -12,6 +12,7 @@ from benchbench.cli.main import cli
 from benchbench.datasets.exporting import asymmetric_solid
 from benchbench.datasets.shapenet_core.export import export
 from benchbench.datasets.shapes13 import export as module
+from benchbench.datasets.shapes13 import prepare as preparing
 from benchbench.datasets.store import Store
 
 
@@ -101,3 +102,49 @@ def test_own_files_are_asked_for(tmp_path: Path) -> None:
     done = bench("prepare", "shapenet-core", "--accept-license", home=tmp_path)
     assert (done.exit_code, done.stdout) == (3, "")
     assert "hint: bench prepare shapenet-core --from DIR" in done.stderr
+
+
+# -- several files, and the split in use ----------------------------------------------------
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three objects in place of the demo's 182."""
+    parts = {"train": [("chair", 0), ("chair", 1)], "val": [], "test": [("lamp", 1)]}
+    monkeypatch.setattr(preparing, "members", lambda size: parts)
+
+
+def test_several_files_are_one_data_set(three: None, tmp_path: Path) -> None:
+    line = ("prepare", "shapes13", "--size", "demo", "--objects-per-file", 2)
+    done = bench(*line, home=tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "3 objects, 0 failed" in done.stderr
+    store = Store(tmp_path / "shapes13-demo.h5")
+    assert [len(Store(path)) for path in store.files] == [2, 1]
+    assert bench(*line, home=tmp_path).stderr.startswith("already prepared")
+    shown = bench("list", "shapes13", home=tmp_path)
+    assert shown.exit_code == 0
+    assert "in 2 files, 3 objects" in shown.stdout
+    verified = bench("prepare", "shapes13-demo", "--verify", home=tmp_path)
+    assert (verified.exit_code, "all 3 objects are" in verified.stderr) == (0, True)
+    run = ("run", "--baseline", "gt", "--dataset", "shapes13-demo", "--split", "test")
+    scored = bench(*run, "--out", tmp_path / "runs", home=tmp_path)
+    assert scored.exit_code == 0, scored.output
+    assert "mean over classes 1.000" in scored.stdout
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "some"])
+def test_number_of_objects_a_file(count: str, tmp_path: Path) -> None:
+    done = bench("prepare", "shapes13", "--objects-per-file", count, home=tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert count in done.stderr
+
+
+def test_splits_that_a_set_does_not_have(tmp_path: Path) -> None:
+    done = bench("prepare", "shapes13", "--split", "lsm", home=tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "lsm" in done.stderr
+    done = bench("prepare", "shapenet", "--from", tmp_path, "--split", "lms", home=tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no split 'lms'" in done.stderr
+    assert "hint: known: " in done.stderr

@@ -33,7 +33,10 @@ def test_nothing_wrong(hand_made: ModuleType, tmp_path: Path) -> None:
     prepared(hand_made, tmp_path)
     result = bench("prepare", "shapenet", "--audit", "--root", tmp_path)
     assert result.exit_code == 0, result.stderr
-    assert "shapenet@" in result.stdout and "nothing found that is wrong" in result.stdout
+    assert result.stdout.startswith("shapenet@")  # the audit is the answer, not what is prepared
+    assert "nothing found that is wrong" in result.stdout
+    assert f"8 objects: {tmp_path / 'shapenet.h5'}" in result.stderr
+    assert "next:" not in result.stderr
     assert "can this set tell methods apart" not in result.stdout  # this set has no such audit
     assert "error" not in result.stderr
 

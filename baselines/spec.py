@@ -13,6 +13,55 @@ from benchbench.core.names import closest
 
 
 @dataclass(frozen=True)
+class InputForm:
+    """The pictures that a method's network takes; `baselines/inputs.py` makes them of any.
+
+    Attributes:
+        size: Side of the square picture in pixels.
+        channels: Their order, such as "rgba" or "bgr"; "a" is coverage or a mask.
+        colours: "inverted": (1 - c) m of colour c and coverage m, on black (Kato);
+            "over": straight colours mixed with the background by alpha;
+            "keyed": the background where alpha is 0, untouched elsewhere (3D-R2N2);
+            "stored": as the archive has them, whatever alpha says, where the store kept that;
+            else as "over".
+        background: Grey level from 0 to 255, None for black.
+        resize: Rule for pictures of another size: "area" (averages over areas), "antialiased"
+            (scikit-image's), "bilinear" (Pillow's, on bytes), or "module:function" of an axis's
+            matrix, see `baselines/resizing.py`.
+        crop_from: Side to which pictures of another size are brought before the middle is cut
+            out; None to cut nothing.
+        mask: "depth": the mask is where the rendering's depth is, if the set has that.
+        kind: "uint8" where bytes hold it, "float32" where resizing makes shares that matter.
+
+    Example:
+        >>> print(InputForm(127, "rgb", "keyed", background=240, crop_from=137))
+        127x127 RGB, background 240, middle of 137x137, resized by area averages
+    """
+
+    size: int
+    channels: str
+    colours: Literal["inverted", "over", "keyed", "stored"]
+    background: int | None = None
+    resize: str = "area"
+    crop_from: int | None = None
+    mask: Literal["alpha", "depth"] = "alpha"
+    kind: Literal["uint8", "float32"] = "uint8"
+
+    def __str__(self) -> str:
+        names = {"area": "area averages", "antialiased": "scikit-image", "bilinear": "Pillow"}
+        inverted = self.colours == "inverted"
+        parts = [
+            f"{self.size}x{self.size} {self.channels.upper()}",
+            "inverted colours, premultiplied" if inverted else f"background {self.background or 0}",
+            "hidden colours as stored" if self.colours == "stored" else "",
+            f"middle of {self.crop_from}x{self.crop_from}" if self.crop_from else "",
+            "mask from depth" if self.mask == "depth" else "",
+            f"resized by {names.get(self.resize, 'a rule of its own')}",
+        ]
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
 class BaselineSpec:
     """Description of one baseline; listing reads these only.
 
@@ -25,7 +74,7 @@ class BaselineSpec:
         output: Kind of prediction.
         renderings: Renderings it prefers, best first; else the data set's default one.
         datasets: Data sets it prefers when none is named, best first.
-        image_size: Side of the square picture it wants in pixels, or None.
+        input: The pictures it takes, or None where it takes none.
         parameters: Frozen dataclass of what `load_baseline` accepts by keyword.
         loader: "module:function" which builds the baseline.
         trainer: "module:function" of `bench train`, or None where nothing is trained.
@@ -41,7 +90,7 @@ class BaselineSpec:
     output: Literal["mesh", "voxels", "mesh or voxels"]
     renderings: tuple[str, ...]
     datasets: tuple[str, ...]
-    image_size: int | None
+    input: InputForm | None
     parameters: type
     loader: str
     trainer: str | None = None

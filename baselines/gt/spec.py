@@ -28,7 +28,7 @@ SPEC = BaselineSpec(
     output="mesh or voxels",
     renderings=(),
     datasets=("shapenet", "shapes13"),
-    image_size=None,
+    input=None,
     parameters=TruthParameters,
     loader="benchbench.baselines.gt.model:load",
 )

@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import read_training, shipped_checkpoint
-from benchbench.baselines.inputs import PictureStore, choose_rendering, network_pictures
+from benchbench.baselines.inputs import (
+    PictureStore,
+    as_floats,
+    choose_rendering,
+    network_pictures,
+)
 from benchbench.baselines.kato.network import Network, check_images
-from benchbench.baselines.kato.spec import SPEC, KatoParameters
+from benchbench.baselines.kato.spec import INPUT, SPEC, KatoParameters
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.weights import read_checkpoint
 from benchbench.baselines.training_ids import TrainingIds
@@ -136,8 +141,8 @@ class KatoBaseline:
         for start in range(0, len(items), self.block_size):
             block = items[start : start + self.block_size]
             images = torch.zeros(self.block_size, 4, 64, 64)
-            pictures = torch.from_numpy(network_pictures(store, block, rendering))
-            images[: len(block)] = pictures.float() / 255
+            pictures = network_pictures(store, block, rendering, INPUT)
+            images[: len(block)] = torch.from_numpy(as_floats(pictures))
             meshes += self.predict(images).to_object()[: len(block)]
         return meshes
 

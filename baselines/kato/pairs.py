@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchbench.baselines.inputs import network_pictures
+from benchbench.baselines.kato.spec import INPUT
 from benchbench.core.errors import MissingError, UsageError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.progress import Progress
@@ -52,7 +53,7 @@ class Pairs:
         with Progress("reading pictures", len(indices), "objects", quiet) as progress:
             for row, index in enumerate(indices.tolist()):
                 items = [(index, view) for view in range(VIEWS)]
-                self.pictures[row] = network_pictures(store, items, rendering, _SIZE)
+                self.pictures[row] = network_pictures(store, items, rendering, INPUT)
                 progress.update()
         groups: dict[str, list[int]] = {synset: [] for synset, _ in store.classes}
         for row, index in enumerate(indices.tolist()):

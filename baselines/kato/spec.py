@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchbench.baselines.spec import BaselineSpec
+from benchbench.baselines.spec import BaselineSpec, InputForm
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class KatoOptions:
     half: bool = False
 
 
+INPUT = InputForm(64, "rgba", "inverted")
 SPEC = BaselineSpec(
     id="kato",
     title="Neural 3D Mesh Renderer: a deformed sphere, learned from silhouettes",
@@ -78,7 +79,7 @@ SPEC = BaselineSpec(
     output="mesh",
     renderings=("kato", "choy"),
     datasets=("shapenet-kato", "shapenet", "shapes13"),
-    image_size=64,
+    input=INPUT,
     parameters=KatoParameters,
     loader="benchbench.baselines.kato.model:load",
     trainer="benchbench.baselines.kato.train:train",

@@ -18,7 +18,7 @@ from benchbench.baselines.kato.model import TO_OBJECT, check_device
 from benchbench.baselines.kato.network import Network
 from benchbench.baselines.kato.optimizer import SkippingAdam
 from benchbench.baselines.kato.pairs import VIEWS, Pairs, split_rows
-from benchbench.baselines.kato.spec import KatoOptions
+from benchbench.baselines.kato.spec import INPUT, KatoOptions
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.weights import FORMAT
 from benchbench.baselines.training import Plan, deterministic, run_key, run_training
@@ -255,7 +255,7 @@ class _HeldOut:
         self.groups = np.array([store.class_indices[index] for index, _ in self.items], np.int64)
         if not self.items:
             return
-        self.pictures = network_pictures(store, self.items, options.rendering)
+        self.pictures = network_pictures(store, self.items, options.rendering, INPUT)
         grids = [store.voxels(index, kind) for index, _ in self.items]
         self.truth = torch.from_numpy(np.stack(grids))
         self.to_grid = np.linalg.inv(store.grid_to_object(kind)) @ TO_OBJECT

@@ -29,7 +29,7 @@ SPEC = BaselineSpec(
     output="voxels",
     renderings=(),
     datasets=("shapenet", "shapes13"),
-    image_size=None,
+    input=None,
     parameters=MeanParameters,
     loader="benchbench.baselines.mean.model:load",
 )

@@ -14,6 +14,7 @@ from benchbench.baselines.inputs import convert_picture
 from benchbench.baselines.kato.architecture import Widths
 from benchbench.baselines.kato.model import TO_OBJECT, KatoBaseline, Meshes
 from benchbench.baselines.kato.network import Network
+from benchbench.baselines.kato.spec import INPUT
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.weights import FORMAT
 from benchbench.core.errors import CheckError, ShapeError, UsageError
@@ -91,7 +92,7 @@ def test_blocks_are_padded(baseline: KatoBaseline, little_store) -> None:
     np.testing.assert_allclose(meshes[1].vertices, alone.vertices, atol=1e-6)
     again = baseline.predict_items(little_store, items)
     assert all((a.vertices == b.vertices).all() for a, b in zip(meshes, again, strict=True))
-    picture = convert_picture(little_store.image(9, 23))
+    picture = convert_picture(little_store.image(9, 23), INPUT)
     image = torch.from_numpy(picture)[None].float() / 255
     direct = baseline.predict(image).to_object()[0]
     np.testing.assert_allclose(meshes[2].vertices, direct.vertices, atol=1e-6)

@@ -9,6 +9,7 @@ import pytest
 
 from benchbench.baselines.inputs import convert_picture
 from benchbench.baselines.kato.pairs import VIEWS, Pairs, check_views, split_rows
+from benchbench.baselines.kato.spec import INPUT
 from benchbench.core.errors import MissingError, UsageError
 
 
@@ -21,7 +22,7 @@ def test_only_training_pictures_are_read(little_store: Any, pairs: Pairs) -> Non
     train = little_store.indices("train")
     assert len(pairs.pictures) == len(train) == 8
     np.testing.assert_array_equal(
-        pairs.pictures[5, 17], convert_picture(little_store.image(int(train[5]), 17))
+        pairs.pictures[5, 17], convert_picture(little_store.image(int(train[5]), 17), INPUT)
     )
     for split in ("test", "all"):
         with pytest.raises(UsageError, match=f"never reads the split '{split}'"):

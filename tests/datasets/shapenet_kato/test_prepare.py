@@ -355,6 +355,7 @@ def test_broken_rows_are_named(raw: Path, tmp_path: Path) -> None:
 
 def test_colours_under_no_alpha_are_kept(raw: Path, tmp_path: Path) -> None:
     from benchbench.baselines.inputs import network_pictures
+    from benchbench.baselines.kato.spec import INPUT
 
     source = tmp_path / "source"
     shutil.copytree(raw, source)
@@ -369,7 +370,7 @@ def test_colours_under_no_alpha_are_kept(raw: Path, tmp_path: Path) -> None:
     assert store.array(row, "hidden_pixels").tolist() == [[5, 2, 60, 7, 0, 9], [5, 3, 0, 0, 0, 1]]
     assert not store.image(row, 5)[2, 60].any()
     items = [(row - 1 + n, view) for n in range(3) for view in range(24)]
-    pictures = network_pictures(store, items, "kato").reshape(images.shape)
+    pictures = network_pictures(store, items, "kato", INPUT).reshape(images.shape)
     np.testing.assert_array_equal(pictures, images)  # the network sees the file, bit for bit
 
 

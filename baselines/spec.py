@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchbench.core.errors import UsageError
@@ -80,6 +81,7 @@ class BaselineSpec:
         trainer: "module:function" of `bench train`, or None where nothing is trained.
         options: "module:class" of the trainer's options, or None.
         protocols: Protocols of its own paper, scored besides the house's where the data fits.
+        presets: Named recipes for `bench train --preset`: values of the trainer's options.
     """
 
     id: str
@@ -96,9 +98,10 @@ class BaselineSpec:
     trainer: str | None = None
     options: str | None = None
     protocols: tuple[str, ...] = ()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def apply_settings(defaults: Any, settings: dict[str, Any] | list[str] | tuple[str, ...]) -> Any:
+def apply_settings(defaults: Any, settings: Mapping[str, Any] | list[str] | tuple[str, ...]) -> Any:
     """A copy of a frozen dataclass with some fields set, each checked against its type.
 
     Args:
@@ -117,7 +120,7 @@ def apply_settings(defaults: Any, settings: dict[str, Any] | list[str] | tuple[s
         >>> apply_settings(Options(), ["steps=20", "hidden=8,16"])
         Options(steps=20, hidden=(8, 16))
     """
-    pairs = settings if isinstance(settings, dict) else dict(_split(text) for text in settings)
+    pairs = settings if isinstance(settings, Mapping) else dict(_split(text) for text in settings)
     hints = typing.get_type_hints(type(defaults))
     values = {}
     for name, value in pairs.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from benchbench.baselines.spec import BaselineSpec, InputForm
+from benchbench.core.classes import SYNSETS
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,38 @@ class KatoOptions:
     half: bool = False
 
 
+# train.sh: steps of the runs with one class each, in thousands; all with a smoothness of 0.001.
+_SINGLE = {
+    "airplane": 200, "bench": 100, "cabinet": 40, "car": 50, "chair": 250, "display": 20,
+    "lamp": 20, "speaker": 40, "rifle": 130, "sofa": 40, "table": 90, "phone": 30, "vessel": 90,
+}  # fmt: skip
+PRESETS: dict[str, dict[str, Any]] = {
+    "multi-class": {"validate_every": 100_000},
+    **{
+        f"single-class-{name}": {
+            "classes": synset,
+            "steps": _SINGLE[name] * 1000,
+            "smoothness": 0.001,
+            "validate_every": 1000,
+        }
+        for synset, name in SYNSETS.items()
+    },
+    # The shipped weights: a twentieth of the network and of the time.
+    "shapes13": {
+        "channels": (16, 32, 64),
+        "encoder_hidden": (128, 128),
+        "feature": 128,
+        "decoder_hidden": (128, 256),
+        "batch": 16,
+        "steps": 15_000,
+        "learning_rate": 1e-3,
+        "warmup": 300,
+        "schedule": "cosine",
+        "validate_every": 1000,
+        "save_every": 500,
+        "half": True,
+    },
+}
 INPUT = InputForm(64, "rgba", "inverted")
 SPEC = BaselineSpec(
     id="kato",
@@ -85,4 +119,5 @@ SPEC = BaselineSpec(
     trainer="benchbench.baselines.kato.train:train",
     options="benchbench.baselines.kato.spec:KatoOptions",
     protocols=("kato-iou-v1",),
+    presets=PRESETS,
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from tabulate import tabulate
 
-from benchbench.cli.options import Common, answer_json, common_options, complete
+from benchbench.cli.options import Common, answer_json, common_options, complete, setting
 from benchbench.core.names import require
 
 KINDS = ("dataset", "baseline", "protocol", "metric")
@@ -41,6 +42,8 @@ def list_command(common: Common, name: str | None, kind: str | None) -> None:
             answer_json({"record": record})
         elif record["kind"] == "dataset":
             click.echo(_card(record, common.root))
+        elif record["kind"] == "baseline":
+            click.echo(_describe(_baseline_card(record)))
         else:
             click.echo(_describe(record))
         return
@@ -133,6 +136,18 @@ def _baselines(_root: Path) -> list[dict[str, Any]]:
     return records
 
 
+def _baseline_card(record: dict[str, Any]) -> dict[str, Any]:
+    """A baseline's record for people: the pictures it takes and each preset on a line."""
+    from benchbench.baselines import get_spec
+
+    spec = get_spec(record["name"])
+    presets = {
+        name: " ".join(f"{key}={setting(value)}" for key, value in values.items()) or "all defaults"
+        for name, values in spec.presets.items()
+    }
+    return {**record, "input": str(spec.input) if spec.input else None, "presets": presets}
+
+
 def _weights_state(baseline: str) -> str:
     import benchbench.baselines
 
@@ -183,7 +198,7 @@ def _plain(value: Any) -> Any:
     """Dataclasses, tuples and paths as JSON types; classes by their name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]

@@ -119,6 +119,18 @@ def complete(*kinds: str) -> Callable[[click.Context, click.Parameter, str], lis
     return names
 
 
+def setting(value: Any) -> str:
+    """A value as one types it after `--set name=`.
+
+    Example:
+        >>> setting((16, 32)), setting(None), setting(1e-3)
+        ('16,32', 'none', '0.001')
+    """
+    if isinstance(value, (tuple, list)):
+        return ",".join(str(item) for item in value)
+    return "none" if value is None else str(value)
+
+
 def answer_json(content: dict[str, Any]) -> None:
     """Prints one JSON object with its schema number on stdout; NaN is refused."""
     click.echo(json.dumps({"schema": 1, **content}, allow_nan=False, indent=1, ensure_ascii=False))

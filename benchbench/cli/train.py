@@ -13,6 +13,7 @@ from benchbench.cli.options import (
     answer_json,
     common_options,
     complete,
+    setting,
     settings_with_source,
 )
 from benchbench.core.errors import UsageError
@@ -20,10 +21,20 @@ from benchbench.core.errors import UsageError
 _EPILOG = """
 \b
 Examples:
-  bench train --baseline kato --dataset shapes13
+  bench train --baseline kato --dataset shapes13 --preset shapes13
   bench train --baseline kato --dataset shapes13 --set steps=2000 --set batch=16
+  bench list kato                    its presets; --dry-run shows what one comes to
   bench train ...                    interrupted or killed? the same line goes on
 """
+
+
+def complete_presets(context: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """Shell completion with the presets of the baseline that was typed before."""
+    from benchbench.baselines import list_baselines
+
+    typed = context.params.get("baseline")
+    found = [name for spec in list_baselines() if spec.id == typed for name in spec.presets]
+    return [name for name in found if name.startswith(begun)]
 
 
 @click.command(epilog=_EPILOG)
@@ -38,6 +49,12 @@ Examples:
     shell_complete=complete("dataset"),
     required=True,
     help="Prepared data set; its test split is never read.",
+)
+@click.option(
+    "--preset",
+    shell_complete=complete_presets,
+    help="Named recipe of the method, see bench list METHOD; --set changes it.  "
+    "[default: the paper's]",
 )
 @click.option(
     "--out",
@@ -55,7 +72,11 @@ Examples:
     help="cpu or cuda.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the recipe."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the recipe; stronger than the preset.",
 )
 @click.option(
     "--limit",
@@ -72,6 +93,7 @@ def train(
     common: Common,
     baseline: str,
     dataset: str,
+    preset: str | None,
     out: Path | None,
     seed: int | None,
     device: str,
@@ -86,6 +108,7 @@ def train(
     from benchbench.baselines import get_spec
     from benchbench.baselines.spec import apply_settings
     from benchbench.core.files import sha256_text
+    from benchbench.core.names import require
     from benchbench.datasets.registry import require_dataset
     from benchbench.datasets.store import open_dataset
 
@@ -102,7 +125,10 @@ def train(
         )
     options_class = _imported(importlib, spec.options)
     words = [*settings, *([f"seed={seed}"] if seed is not None else [])]
-    options: Any = apply_settings(options_class(), words)
+    if preset is not None:
+        require(preset, spec.presets, f"preset of '{baseline}'")
+    named = apply_settings(options_class(), spec.presets[preset] if preset else {})
+    options: Any = apply_settings(named, words)
     store = open_dataset(dataset, common.root)
     recipe = dataclasses.asdict(options)
     digest = sha256_text(f"{store.identity} {store.split_name} {sorted(recipe.items())} {limit}")[
@@ -114,6 +140,7 @@ def train(
         "dataset": store.id,
         "identity": store.identity,
         "split": store.split_name,
+        "preset": preset,
         "out": str(folder),
         "settings": recipe,
         "limit": limit,
@@ -142,5 +169,9 @@ def _imported(importlib: Any, reference: str) -> Any:
 
 
 def _lines(plan: dict[str, Any]) -> str:
-    lines = [f"{key}: {plan[key]}" for key in ("baseline", "dataset", "split", "out")]
-    return "\n".join([*lines, *(f"  {key} = {value}" for key, value in plan["settings"].items())])
+    lines = [
+        f"{key}: {plan[key] or 'none'}" for key in ("baseline", "dataset", "split", "preset", "out")
+    ]
+    return "\n".join(
+        [*lines, *(f"  {key} = {setting(value)}" for key, value in plan["settings"].items())]
+    )

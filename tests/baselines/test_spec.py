@@ -68,6 +68,32 @@ def test_specs_point_at_what_exists() -> None:
         assert spec.parameters() == spec.parameters()
 
 
+def test_every_preset_fits_its_trainer() -> None:
+    import importlib
+
+    for spec in list_baselines():
+        if spec.options is None:
+            assert not spec.presets
+            continue
+        module, _, name = spec.options.partition(":")
+        options = getattr(importlib.import_module(module), name)()
+        assert spec.presets
+        for values in spec.presets.values():
+            made = apply_settings(options, values)
+            assert {key: getattr(made, key) for key in values} == dict(values)
+
+
+def test_katos_recipes_are_those_of_his_script() -> None:
+    presets = get_spec("kato").presets
+    assert apply_settings(KatoOptions(), presets["multi-class"]).steps == 1_000_000
+    chair = apply_settings(KatoOptions(), presets["single-class-chair"])
+    assert (chair.classes, chair.steps, chair.smoothness) == ("03001627", 250_000, 0.001)
+    assert (chair.batch, chair.learning_rate, chair.reduce_at) == (64, 1e-4, 0.95)
+    single = {n: v["steps"] for n, v in presets.items() if n.startswith("single-class-")}
+    assert len(single) == 13 and sum(single.values()) == 1_100_000
+    assert single["single-class-cabinet"] == 40_000 and single["single-class-rifle"] == 130_000
+
+
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from benchbench.baselines import list_baselines; list_baselines();"

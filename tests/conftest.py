@@ -1,13 +1,20 @@
-"""Shared by all tests: the folder of reference data beside the project, and no network."""
+"""Shared by all tests: the folder of reference data beside the project, no network, Ctrl-C."""
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """A background job of a shell ignores Ctrl-C, and so would every program that a test starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

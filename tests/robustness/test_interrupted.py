@@ -7,10 +7,13 @@ command that nobody disturbed, no half-written file stays and no child lives on.
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchbench.datasets.exporting import export, layouts, snug_solid
 
 FEW, OFTEN = 2, pytest.param(20, marks=pytest.mark.slow)
 KILL, TERM, INT = range(3)  # which signal comes first
@@ -43,6 +46,16 @@ def test_prepare_shapenet(processes: Any, source: Path, tmp_path: Path, count: i
     words = ("prepare", "shapenet", "--from", source, "--root", "home")
     story = processes.Story(words, "home", ".partial/shapenet/shard-*.h5", shards)
     story.check(tmp_path, count)
+
+
+@pytest.mark.parametrize("count", [1, OFTEN])
+@pytest.mark.parametrize("name", [name for name in layouts() if name != "shapenet"])
+def test_prepare_every_other_set(processes: Any, tmp_path: Path, name: str, count: int) -> None:
+    solids = [snug_solid(f"03001627/{n}", "train" if n % 2 else "test", n) for n in range(6)]
+    raw = export(name, solids, tmp_path / "raw")
+    words = ("prepare", name, "--from", raw, "--root", "home")
+    story = processes.Story(words, "home", f".partial/{name}/shard-*.h5", shards)
+    story.check(tmp_path, count, first=zlib.crc32(name.encode()) % 3)
 
 
 @pytest.mark.parametrize("count", [1, OFTEN])

@@ -60,13 +60,17 @@ def _store_seeds() -> list[Files]:
         {"v": VoxelKind(5, np.eye(4))},
         {"points": ArrayKind((3,), "float32")},
     )
-    with tempfile.TemporaryDirectory() as folder:
-        with StoreWriter(folder, "toy", (("03001627", "chair"),), layout, {"title": "toy"},
-                         {"seed": 0}) as writer:  # fmt: skip
-            writer.shard(0, _records())
-            splits = {"s": {"train": ["03001627/0"], "test": ["03001627/1", "03001627/2"]}}
-            path = writer.finish(splits, shared_meshes={"one": _TRIANGLE})
-        return [{"toy.h5": path.read_bytes(), "toy.json": path.with_suffix(".json").read_bytes()}]
+    seeds = []
+    for objects in (None, 2):  # in one file, and in two
+        with tempfile.TemporaryDirectory() as folder:
+            with StoreWriter(folder, "toy", (("03001627", "chair"),), layout, {"title": "toy"},
+                             {"seed": 0}, objects_per_file=objects) as writer:  # fmt: skip
+                writer.shard(0, _records())
+                splits = {"s": {"train": ["03001627/0"], "test": ["03001627/1", "03001627/2"]}}
+                writer.finish(splits, shared_meshes={"one": _TRIANGLE})
+            files = sorted(Path(folder).glob("toy*"))
+            seeds.append({path.name: path.read_bytes() for path in files})
+    return seeds
 
 
 def read_store(path: Path, pictures: bool = True) -> dict[str, Any]:

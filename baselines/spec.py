@@ -81,6 +81,8 @@ class BaselineSpec:
         trainer: "module:function" of `bench train`, or None where nothing is trained.
         options: "module:class" of the trainer's options, or None.
         protocols: Protocols of its own paper, scored besides the house's where the data fits.
+        several_views: It can look at several views of an object together: `--views K` then gives
+            one prediction per object, as the parameter `views` says to items of view -1.
         presets: Named recipes for `bench train --preset`: values of the trainer's options.
     """
 
@@ -98,6 +100,7 @@ class BaselineSpec:
     trainer: str | None = None
     options: str | None = None
     protocols: tuple[str, ...] = ()
+    several_views: bool = False
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -67,7 +67,7 @@ def test_whole_sets_are_known_by_their_number_of_objects() -> None:
         ("bench run --split", "t", ["train", "test"]),
         ("bench report --metric", "cham", ["chamfer"]),
         ("bench prepare", "shapes", ["shapes13", "shapes13-demo"]),
-        ("bench list", "r2n2", ["r2n2-iou-v1"]),
+        ("bench list", "r2n2", ["r2n2", "r2n2-iou-v1"]),
     ],
 )
 def test_completion_knows_the_names(words: str, begun: str, expected: list[str]) -> None:

@@ -13,6 +13,7 @@ from benchbench.cli.options import (
     common_options,
     complete,
     settings_with_source,
+    typed_settings,
 )
 from benchbench.core.errors import EXIT_PARTIAL, UsageError
 
@@ -22,6 +23,7 @@ Examples:
   bench run --baseline kato --split test
   bench run --baseline kato --dataset shapenet --split all
   bench run --baseline mean --split test --protocol r2n2-iou-v1
+  bench run --baseline r2n2 --split test --views 3
   bench run --baseline kato --split val --limit 10 --dry-run
   torchrun --nproc-per-node 4 -m benchbench run --baseline kato --split test
 """
@@ -80,7 +82,8 @@ Examples:
 @click.option(
     "--views",
     default="all",
-    help="All views of an object, or the first N.",
+    help="All views of an object, each for itself, or the first N: together for methods that take "
+    "several (r2n2), else each for itself.",
 )
 @click.option(
     "--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", help="Where to predict."
@@ -171,7 +174,7 @@ def run(
         limit=limit,
         views=views,
         device=device,
-        overrides=_pairs(overrides),
+        overrides=typed_settings(overrides),
         protocols=protocols or None,
         sources=sources,
         quiet=quiet,
@@ -201,16 +204,6 @@ def run(
     answer(common, plan.folder.path, result, failed)
     if failed:
         ctx.exit(EXIT_PARTIAL)
-
-
-def _pairs(overrides: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for text in overrides:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"'{text}' is no setting", hint="write --set name=value")
-        pairs[name.strip().replace("-", "_")] = value.strip()
-    return pairs
 
 
 def _short(value: Any) -> str:

@@ -38,7 +38,8 @@ class Request:
         seed: Of the baseline's own random draws, if it has any.
         classes: Synsets or names, or None for all.
         limit: The first so many objects, or None.
-        views: "all", or a number as text: the first so many views of each object.
+        views: "all": every view of an object for itself; or a number as text: its first so many
+            views, each for itself, or together where the method takes several.
         device: "auto", "cpu" or "cuda".
         overrides: The baseline's parameters, text by name.
         protocols: Ids, or None for the default ones.
@@ -74,7 +75,8 @@ class Plan:
     Attributes:
         store: The data set.
         baseline: The loaded method, or None where predictions come from outside.
-        items: (object row, view) in data-set order; view -1 where the method takes no picture.
+        items: (object row, view) in data-set order; view -1 where the method takes no picture, or
+            the object's first views together.
         block: Items in one call of the method; blocks never straddle shards.
         shards: First and last-plus-one item of each shard.
         protocols: Ids.
@@ -143,7 +145,7 @@ def choose_dataset(request: Request, preference: tuple[str, ...]) -> tuple[Store
 
 
 def list_items(
-    store: Store, rows: list[int], rendering: str | None, views: str
+    store: Store, rows: list[int], rendering: str | None, most: int | None, together: bool = False
 ) -> list[tuple[int, int]]:
     """(object row, view) in data-set order.
 
@@ -151,23 +153,35 @@ def list_items(
         store: The data set.
         rows: Objects, in data-set order.
         rendering: Whose views; None gives one item an object, view -1.
-        views: "all" or a number as text.
-
-    Raises:
-        UsageError: `views` is neither.
+        most: The first so many views of each object; None for all.
+        together: One item for these views, view -1.
     """
     if rendering is None:
         return [(row, -1) for row in rows]
-    most = None
-    if views != _ALL:
-        if not views.isdigit() or int(views) < 1:
-            raise UsageError(f"'{views}' is no number of views", hint="--views all, or --views 1")
-        most = int(views)
+    if together:
+        return [(row, -1) for row in rows if store.view_count(row, rendering) > 0]
     items = []
     for row in rows:
         count = store.view_count(row, rendering)
         items += [(row, view) for view in range(count if most is None else min(most, count))]
     return items
+
+
+def how_many_views(views: str) -> int | None:
+    """The number that was asked for; None for all.
+
+    Raises:
+        UsageError: It is neither "all" nor a number.
+
+    Example:
+        >>> how_many_views("all"), how_many_views("3")
+        (None, 3)
+    """
+    if views == _ALL:
+        return None
+    if not views.isdigit() or int(views) < 1:
+        raise UsageError(f"'{views}' is no number of views", hint="--views all, or --views 1")
+    return int(views)
 
 
 def view_words(views: list[int], of_set: int) -> str:
@@ -218,6 +232,16 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
     store, dataset_source = choose_dataset(request, tuple(spec.datasets))
     device = choose_device(request.device, rank)
     overrides: dict[str, Any] = dict(request.overrides)
+    most = how_many_views(request.views)
+    together = 0
+    if getattr(spec, "several_views", False):
+        if "views" in overrides:
+            raise UsageError(
+                "how many views are seen together is not a setting",
+                hint=f"--views {overrides['views']}",
+            )
+        if most is not None and most > 1:
+            together = overrides["views"] = most
     if "seed" in getattr(spec.parameters, "__dataclass_fields__", {}):
         overrides.setdefault("seed", request.seed)
     baseline = load_baseline(request.baseline, request.checkpoint, device, **overrides)
@@ -227,7 +251,7 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
     part = request.split.rpartition(":")[2]
     classes = list(request.classes) if request.classes else None
     rows = [int(row) for row in store.indices(part, classes, request.limit)]
-    items = list_items(store, rows, rendering, request.views)
+    items = list_items(store, rows, rendering, most, together > 0)
     if not items:
         raise UsageError(
             f"split '{part}' ({store.split_name}) of '{store.id}' has no object to run on",
@@ -255,6 +279,7 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
         limit=request.limit,
         seed=request.seed,
         block=block,
+        together=together,
     )
     config["training"] = training_record(baseline, store, rows)
     if rank.index == 0 and not request.quiet:
@@ -279,8 +304,12 @@ def run_config(
     limit: int | None,
     seed: int,
     block: int,
+    together: int = 0,
 ) -> dict[str, Any]:
     """What is stored in config.json. Its hash covers what can change a prediction, no more.
+
+    `together` is the number of an object's first views that one item looks at; 0 where every item
+    is a view for itself. The baseline's settings hold it too.
 
     Not in the hash: the device, folders, verbosity, and the protocols (they are scored side by
     side from the same predictions, each with its own settings).
@@ -299,6 +328,10 @@ def run_config(
     of_set = (
         max(store.view_count(row, rendering) for row in {r for r, _ in items}) if rendering else 0
     )
+    seen = sorted({view for _, view in items if view >= 0})
+    words = view_words(seen, of_set)
+    if together:
+        words = view_words(list(range(min(together, of_set))), of_set + 1) + " together"
     reasons = []
     if limit is not None:
         reasons.append(f"--limit {limit}")
@@ -327,7 +360,8 @@ def run_config(
             "objects": len({row for row, _ in items}),
             "items": len(items),
             "rendering": rendering,
-            "views": view_words(sorted({view for _, view in items if view >= 0}), of_set),
+            "views": words,
+            "together": together,
             "views_of_set": of_set,
             "classes": classes,
             "limit": limit,

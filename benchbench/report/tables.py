@@ -335,7 +335,7 @@ def _refuse_mixture(named: Sequence[tuple[Result, str]], metric: str) -> None:
                 + ", ".join(values.values()),
                 hint=hint,
             )
-    views = {r.views: r for r, p in named if r.views != "none" and get_protocol(p).views != "first"}
+    views = {_looked_at(r, get_protocol(p)): r for r, p in named if r.views != "none"}
     if len(views) > 1:
         raise CheckError(
             "these runs looked at different views and never share a table: "
@@ -352,12 +352,22 @@ def _place(result: Result) -> str:
 
 def _by_views(members: Sequence[Result], spec: ProtocolSpec) -> list[list[Result]]:
     """Splits results by the views they looked at; those that look at none join every table."""
-    if spec.views == "first":
-        return [list(members)]
-    kinds = list(dict.fromkeys(r.views for r in members if r.views != "none"))
+    kinds = list(dict.fromkeys(_looked_at(r, spec) for r in members if r.views != "none"))
     if not kinds:
         return [list(members)]
-    return [[r for r in members if r.views in (kind, "none")] for kind in kinds]
+    return [
+        [r for r in members if r.views == "none" or _looked_at(r, spec) == kind] for kind in kinds
+    ]
+
+
+def _looked_at(result: Result, spec: ProtocolSpec) -> str:
+    """Which views count; under a protocol of the first one, only that of several single ones."""
+    return "0" if spec.views == "first" and not _together(result) else result.views
+
+
+def _together(result: Result) -> bool:
+    """One prediction looked at several views."""
+    return bool(result.content["selection"].get("together"))
 
 
 def _table(members: Sequence[Result], spec: ProtocolSpec, metric: MetricSpec) -> Table:
@@ -389,6 +399,8 @@ def _views_in_words(result: Result, spec: ProtocolSpec) -> str:
     selection = result.content["selection"]
     if result.views == "none":
         return "no pictures"
+    if _together(result):
+        return f"views {result.views} of {selection['views_of_set']}"
     if spec.views == "first":
         return "view 0"
     if result.views == "all":

@@ -15,7 +15,7 @@ import torch
 from benchbench.core.errors import CheckError, MissingError, UsageError
 from benchbench.evaluation import plan as planning
 from benchbench.evaluation.folder import Rank
-from benchbench.evaluation.plan import cut_shards, plan_run
+from benchbench.evaluation.plan import Plan, cut_shards, plan_run
 from benchbench.evaluation.run import execute, predict, run
 from benchbench.evaluation.scores import read_scores
 
@@ -293,6 +293,42 @@ def test_limit_classes_and_views_are_told(
         plan_run(stubs.request(tiny_root, tmp_path, views="1", protocols=("kato-iou-v1",)))
     with pytest.raises(UsageError, match="no number of views"):
         plan_run(stubs.request(tiny_root, tmp_path, views="some"))
+
+
+def test_several_views_make_one_prediction_where_the_method_takes_them(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    def planned(views: str, several: bool = True, **changes: object) -> Plan:
+        stubs.STUBS["stub"] = stubs.Stub(several_views=several)
+        return plan_run(stubs.request(tiny_root, tmp_path, views=views, **changes))
+
+    three = planned("3")
+    assert three.items == [
+        (row, -1) for row in dict.fromkeys(row for row, _ in planned("all").items)
+    ]
+    assert three.config["selection"]["views"] == "0-2 together"
+    assert three.config["selection"]["together"] == 3
+    assert three.config["baseline"]["settings"] == {"views": 3}
+    # One view together is one view; all views are each for itself, as with any method.
+    for views, words in (("1", "0"), ("all", "all")):
+        several, single = planned(views), planned(views, several=False)
+        assert several.items == single.items and several.config["hash"] == single.config["hash"]
+        assert several.config["selection"]["views"] == words
+        assert several.config["selection"]["together"] == 0
+    # A method of single views sees the first two one by one.
+    assert planned("2", several=False).config["selection"]["views"] == "0-1"
+    hashes = {planned(views).config["hash"] for views in ("1", "2", "3", "9", "all")}
+    assert len(hashes) == 5
+    # The set has three views an object: more cannot be seen.
+    assert planned("9").config["selection"]["views"] == "0-2 together"
+    with pytest.raises(UsageError, match="not a setting") as caught:
+        planned("all", overrides={"views": "3"})
+    assert caught.value.hint == "--views 3"
+    with pytest.raises(UsageError, match="kato-iou-v1 is the mean over all views"):
+        planned("2", protocols=("kato-iou-v1",))
+    result = run(stubs.request(tiny_root, tmp_path, views="2"), quiet=True)
+    assert result["selection"]["items"] == result["selection"]["objects"] == 12
+    assert result["selection"]["views"] == "0-1 together"
 
 
 def test_hash_covers_what_changes_a_prediction_and_no_more(

@@ -101,6 +101,7 @@ class StubSpec:
     renderings: tuple[str, ...] = ("kato",)
     parameters: type = NoParameters
     protocols: tuple[str, ...] = ()
+    several_views: bool = False
 
 
 @dataclass
@@ -120,6 +121,7 @@ class Stub:
     wrong: dict[tuple[int, int], Any] = field(default_factory=dict)
     calls: list[list[tuple[int, int]]] = field(default_factory=list)
     voxels: bool = False
+    several_views: bool = False
 
     def rendering(self, store: Any) -> str:
         return "kato"
@@ -163,11 +165,14 @@ def register(monkeypatch: Any) -> None:
         if name in STUBS:
             takes = "image" if STUBS[name].uses_views else "class"
             output = "voxels" if STUBS[name].voxels else "mesh"
-            return StubSpec(name, takes=takes, output=output)
+            several = STUBS[name].several_views
+            return StubSpec(name, takes=takes, output=output, several_views=several)
         return real_spec(name)
 
     def load_baseline(name: str, checkpoint: Any = None, device: str = "cpu", **params: Any) -> Any:
         if name in STUBS:
+            if "views" in params:
+                STUBS[name].settings["views"] = params["views"]
             return STUBS[name]
         return real_load(name, checkpoint, device, **params)
 

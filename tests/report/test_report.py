@@ -238,6 +238,30 @@ def test_views_never_meet_but_blind_methods_join(tmp_path: Path) -> None:
     assert build_tables(find_results([paths[0], paths[2]]), "iou")[0][0].views == "all 24 views"
 
 
+def test_views_seen_together_have_a_table_of_their_own(tmp_path: Path) -> None:
+    """Even under a protocol of the first view, where single views share one."""
+    name, metric = "r2n2-iou-v1", "r2n2-iou-v1:iou"
+    made = [
+        result("r2n2", VALUES["kato"], hash="a" * 64),
+        result("r2n2", VALUES["kato"], selection__views="0", hash="b" * 64),
+        result(
+            "r2n2", VALUES["kato"], selection__views="0-2 together", selection__together=3,
+            hash="c" * 64,
+        ),
+        result("mean", VALUES["mean"], selection__views="none"),
+    ]  # fmt: skip
+    for one in made:
+        one["protocols"][name] = one["protocols"].pop("bench-iou-v1")
+    paths = write(tmp_path, *made)
+    found = tables(tmp_path, metric)
+    assert [(table.views, len(table.rows)) for table in found] == [
+        ("view 0", 3),
+        ("views 0-2 together of 24", 2),
+    ]
+    with pytest.raises(CheckError, match="different views"):
+        build_tables(find_results(paths), metric)
+
+
 def test_partial_runs_are_left_out_and_named(tmp_path: Path) -> None:
     part = result("mean", (0.9, 0.9, 0.9), selection__limit=5, complete=False,
                   incomplete_because=["--limit 5"])  # fmt: skip

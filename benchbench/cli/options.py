@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from benchbench.core.errors import BenchError, MissingError
+from benchbench.core.errors import BenchError, MissingError, UsageError
 from benchbench.core.notices import hushed
 from benchbench.core.paths import data_root
 
@@ -155,6 +155,25 @@ def settings_with_source(names: tuple[str, ...] | None = None) -> dict[str, dict
         word = source.name.lower() if source else "default"
         settings[name] = {"value": plain, "source": {"default_map": "bench.toml"}.get(word, word)}
     return settings
+
+
+def typed_settings(texts: tuple[str, ...]) -> dict[str, str]:
+    """What was typed after `--set`.
+
+    Raises:
+        UsageError: A text without a name or an equals sign.
+
+    Example:
+        >>> typed_settings(("block-size=8", "rendering = kato"))
+        {'block_size': '8', 'rendering': 'kato'}
+    """
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"'{text}' is no setting", hint="write --set name=value")
+        pairs[name.strip().replace("-", "_")] = value.strip()
+    return pairs
 
 
 class ShownError(click.ClickException):

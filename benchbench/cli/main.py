@@ -16,6 +16,7 @@ from benchbench.cli.doctor import doctor
 from benchbench.cli.list import list_command
 from benchbench.cli.options import BenchGroup
 from benchbench.cli.prepare import prepare
+from benchbench.cli.reconstruct import reconstruct
 from benchbench.cli.report import report
 from benchbench.cli.run import run
 from benchbench.cli.score import score
@@ -76,7 +77,7 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     ctx.default_map = load_config(config, ctx.command)
 
 
-for _verb in (list_command, prepare, train, run, score, report, doctor):
+for _verb in (list_command, prepare, train, run, score, report, reconstruct, doctor):
     cli.add_command(_verb)
 
 

@@ -1,0 +1,74 @@
+"""What an iteration of View Prior Learning adds, as learn3D re-implements it (trainCVPR19).
+
+A mesh is drawn from the picture's own view and from another one. Odd iterations teach the
+discriminator to tell the two, even ones make the other look like an own one. Both are drawings of
+the same prediction: no picture of the data ever enters the discriminator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchbench.baselines.learn3d.objective import is_discriminating
+from benchbench.baselines.vpl.discriminator import with_view
+from benchbench.core.keyed import keyed_rng
+
+
+def other_views(views: NDArray[np.int64], count: int, seed: int, step: int) -> NDArray[np.int64]:
+    """For each view another one, uniform.
+
+    The original redraws until they differ; this draws among the others at once.
+
+    Args:
+        views: (B,).
+        count: K.
+        seed: Part of the key.
+        step: Part of the key.
+
+    Example:
+        >>> bool((other_views(np.zeros(9, np.int64), 2, 0, 1) == 1).all())
+        True
+    """
+    shift = keyed_rng("vpl-views", seed, step).integers(1, count, len(views))
+    return (views + shift) % count
+
+
+def view_losses(
+    iteration: int,
+    own: Tensor,
+    other: Tensor,
+    own_views: Tensor,
+    new_views: Tensor,
+    count: int,
+    discriminator: nn.Module,
+    adversarial: float,
+) -> dict[str, tuple[float, Tensor]]:
+    """Losses of the discriminator, or of deceiving it, each with its weight.
+
+    Args:
+        iteration: From 1.
+        own: (B, 64, 64) silhouettes from the pictures' own views.
+        other: (B, 64, 64) silhouettes of the same meshes from other views.
+        own_views: (B,) int64.
+        new_views: (B,) int64.
+        count: K.
+        discriminator: Silhouettes with view planes to probabilities.
+        adversarial: Weight of deceiving it.
+    """
+    if is_discriminating(iteration):
+        fake, _ = discriminator(with_view(other.detach(), new_views, count))
+        real, _ = discriminator(with_view(own.detach(), own_views, count))
+        loss = (_cross_entropy(fake, 0.0) + _cross_entropy(real, 1.0)) / 2
+        return {"view_loss": (1.0, loss)}
+    if not adversarial:
+        return {}
+    fake, _ = discriminator(with_view(other, new_views, count))
+    return {"deception": (adversarial, _cross_entropy(fake, 1.0))}
+
+
+def _cross_entropy(probabilities: Tensor, wanted: float) -> Tensor:
+    return functional.binary_cross_entropy(probabilities, torch.full_like(probabilities, wanted))

@@ -14,20 +14,24 @@ import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
+from benchbench.baselines.distributed import Processes
 from benchbench.baselines.tensor_files import with_metadata
-from benchbench.core.errors import EXIT_TERMINATED, CheckError, InputError, UsageError
+from benchbench.baselines.tensorboard import Board
+from benchbench.core.errors import EXIT_TERMINATED, BenchError, CheckError, InputError, UsageError
 from benchbench.core.files import FileLock, atomic_path, read_json, sha256_file, write_json
 from benchbench.core.progress import Progress
 
 STATE_FILE = "checkpoint.json"
+ALONE = Processes()
 _SCHEMA = 1
 
 
@@ -72,7 +76,14 @@ class Plan:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_key(name: str, store: Any, options: Any, limit: int | None) -> dict[str, Any]:
+def run_key(
+    name: str,
+    store: Any,
+    options: Any,
+    limit: int | None,
+    mixed_precision: bool = False,
+    group: Processes = ALONE,
+) -> dict[str, Any]:
     """Everything that a training's result depends on, for `Plan.key` and the record.
 
     Args:
@@ -80,6 +91,8 @@ def run_key(name: str, store: Any, options: Any, limit: int | None) -> dict[str,
         store: The data set.
         options: Frozen dataclass of the recipe.
         limit: Number of training objects, or None for all.
+        mixed_precision: Whether the network computes in 16 bits.
+        group: The processes; their number changes the last bits.
     """
     key = {
         **dataclasses.asdict(options),
@@ -88,6 +101,8 @@ def run_key(name: str, store: Any, options: Any, limit: int | None) -> dict[str,
         "data": store.identity,
         "split": store.split_name,
         "limit": limit,
+        **({"mixed_precision": True} if mixed_precision else {}),
+        **({"processes": group.count} if group.count > 1 else {}),
     }
     # As JSON gives them back.
     return {word: list(v) if isinstance(v, tuple) else v for word, v in key.items()}
@@ -100,6 +115,8 @@ def run_training(
     label: str,
     quiet: bool = False,
     finish: Callable[[list[dict[str, float]]], None] | None = None,
+    group: Processes = ALONE,
+    tensorboard: bool = False,
 ) -> list[dict[str, float]]:
     """Trains to the end, from the newest checkpoint in `out` if there is one.
 
@@ -111,12 +128,15 @@ def run_training(
         quiet: No progress.
         finish: Called with the history when all steps are done, still under the folder's lock:
             the place to write what the run was for.
+        group: The processes that train together; the first one validates and writes.
+        tensorboard: Also write numbers, and pictures of a task that has any, for TensorBoard.
 
     Returns:
         The history: one entry per `log_every` steps and per validation.
 
     Raises:
         UsageError: The plan makes no sense.
+        MissingError: TensorBoard is wanted and not installed.
         CheckError: The folder belongs to a run with other settings, or its checkpoint is damaged.
         SystemExit: 143 after SIGTERM, with the state saved.
         KeyboardInterrupt: After Ctrl-C, with the state saved.
@@ -124,35 +144,67 @@ def run_training(
     for name in ("steps", "save_every", "log_every"):
         if getattr(plan, name) < 1:
             raise UsageError(f"{name} must be at least 1, not {getattr(plan, name)}")
-    with FileLock(out / ".lock", f"'{out}'"), _Signals() as signals:
-        for leftover in out.glob(".*.tmp"):  # of a killed process; nobody else writes here now
-            leftover.unlink(missing_ok=True)
-        done, history = _resume(task, plan, out)
+    with ExitStack() as held, _Signals() as signals:
+        done, history = _start(task, plan, out, group, held)
         sums: dict[str, float] = {}
         # Averages restart at multiples of log_every, and so do checkpoints that are taken out of
         # turn: the sums of an unfinished stretch are part of the state.
         if history and "partial" in history[-1]:
             sums = {k: v for k, v in history.pop().items() if k != "partial"}
-        with Progress(label, plan.steps, "steps", quiet, done=done) as progress:
+        with (
+            Board(out, tensorboard and group.first, done) as board,
+            Progress(label, plan.steps, "steps", quiet or not group.first, done=done) as progress,
+        ):
             while done < plan.steps and not signals.caught:
                 done += 1
                 for name, value in task.step(done).items():
                     sums[name] = sums.get(name, 0.0) + value
+                signals.caught = group.largest(signals.caught or 0) or None
+                if not group.first:
+                    continue
                 last = done == plan.steps
                 if done % plan.log_every == 0 or last:
                     count = (done - 1) % plan.log_every + 1
                     history.append({"step": done, **{k: v / count for k, v in sums.items()}})
+                    board.numbers(history[-1])
                     sums = {}
                 if plan.validate_every and (done % plan.validate_every == 0 or last):
                     history.append({"step": done, **task.validate(done)})
+                    board.numbers(history[-1])
+                    board.pictures(task, done)
                 if done % plan.save_every == 0 or last or signals.caught:
                     _save(task, plan, out, done, history, sums)
                 shown = {k: f"{v:.4f}" for k, v in (history[-1] if history else {}).items()}
                 progress.update(1, **{k: v for k, v in shown.items() if k != "step"})
         signals.raise_caught()
-        if finish is not None:
+        if finish is not None and group.first:
             finish(history)
     return history
+
+
+def _start(
+    task: Task, plan: Plan, out: Path, group: Processes, held: ExitStack
+) -> tuple[int, list[dict[str, float]]]:
+    """Steps done and the history; every process has the first one's state afterwards."""
+    if not group.first:
+        done = group.from_first(0)
+        if done < 0:
+            raise SystemExit(-done)  # the first process says why
+        if done:
+            task.load(group.state_from_first(task.state()))
+        return done, []
+    try:
+        held.enter_context(FileLock(out / ".lock", f"'{out}'"))
+        for leftover in out.glob(".*.tmp"):  # of a killed process; nobody else writes here now
+            leftover.unlink(missing_ok=True)
+        done, history = _resume(task, plan, out)
+    except BenchError as error:
+        group.from_first(-error.exit_code)
+        raise
+    group.from_first(done)
+    if done and group.count > 1:
+        group.state_from_first(task.state())
+    return done, history
 
 
 def _save(
@@ -265,11 +317,18 @@ class _Signals:
             raise KeyboardInterrupt
 
 
+def precision(device: str, mixed: bool) -> torch.autocast:
+    """Where a network computes in bfloat16 if mixed precision is wanted; weights stay 32 bits.
+
+    Use it around the forward pass alone, and bring what comes out back with `.float()`: losses
+    and renderers stay exact.
+    """
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=mixed)
+
+
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Asks torch for kernels that give the same bits in every run, and restores what was set."""
-    import torch
-
     before = torch.are_deterministic_algorithms_enabled()
     benchmark = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import training_metadata, write_trained
+from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import network_pictures
 from benchbench.baselines.kato.architecture import Widths
 from benchbench.baselines.kato.losses import edges_of, silhouette_iou_loss, smoothness_loss
@@ -21,7 +24,14 @@ from benchbench.baselines.kato.pairs import VIEWS, Pairs, split_rows
 from benchbench.baselines.kato.spec import INPUT, KatoOptions
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.weights import FORMAT
-from benchbench.baselines.training import Plan, deterministic, run_key, run_training
+from benchbench.baselines.training import (
+    ALONE,
+    Plan,
+    deterministic,
+    precision,
+    run_key,
+    run_training,
+)
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
 from benchbench.cuda_ops.camera import get_points_from_angles
@@ -31,6 +41,7 @@ DISTANCE, ELEVATION = 2.732, 30.0
 # The original's multipliers; everything else learns at the full rate.
 MULTIPLIERS = {"decoder/linear_centroids/W": 0.1, "decoder/linear_centroids/b": 0.1}
 _LOG_EVERY = 100
+_SHOWN = 8  # objects in the pictures for TensorBoard
 
 
 def train(
@@ -41,6 +52,8 @@ def train(
     device: str = "cpu",
     limit: int | None = None,
     quiet: bool = False,
+    mixed_precision: bool = False,
+    tensorboard: bool = False,
 ) -> Path:
     """Trains, resuming by itself, and writes `model.safetensors` and `model.json` into `out`.
 
@@ -51,42 +64,46 @@ def train(
         device: "cpu" or "cuda".
         limit: Use the first that many training objects only.
         quiet: No progress on stderr.
+        mixed_precision: The network computes in bfloat16, losses and renderer in 32 bits.
+        tensorboard: Also write `out/tensorboard`.
 
     Returns:
         The file of weights, for `load_baseline("kato", checkpoint=...)`.
 
     Raises:
         UsageError: An option makes no sense, or the rendering has other cameras.
-        MissingError: The data set has no training objects.
+        MissingError: The data set has no training objects, or TensorBoard is not installed.
         CheckError: `out` belongs to a run with other settings.
     """
     options = options or KatoOptions()
     check_device(device)
     widths = check_options(options)
     out = Path(out)
-    key = run_key("kato", store, options, limit)
     # Found before the first step: what was read is what is recorded.
     classes = options.classes.split(",") if options.classes else None
     training = TrainingIds.of(store, split_rows(store, "train", classes, limit).tolist())
-    plan = Plan(
-        options.steps, options.save_every, options.validate_every, _LOG_EVERY, key,
-        training_metadata(training),
-    )  # fmt: skip
     model = out / "model.safetensors"
+    with deterministic(), processes(device) as group:
+        key = run_key("kato", store, options, limit, mixed_precision, group)
+        plan = Plan(
+            options.steps, options.save_every, options.validate_every, _LOG_EVERY, key,
+            training_metadata(training),
+        )  # fmt: skip
+        quiet = quiet or not group.first
+        task = KatoTask(store, widths, options, group.device, limit, quiet, mixed_precision, group)
 
-    def finish(history: list[dict[str, float]]) -> None:
-        record = {
-            "architecture": str(widths),
-            "parameters": widths.parameters,
-            "settings": key,
-            "train_split_hash": store.split_hash("train"),
-            "history": history,
-        }
-        write_trained(model, task.network.tensors(), FORMAT, training, record, options.half)
+        def finish(history: list[dict[str, float]]) -> None:
+            record = {
+                "architecture": str(widths),
+                "parameters": widths.parameters,
+                "settings": key,
+                "train_split_hash": store.split_hash("train"),
+                "history": history,
+            }
+            write_trained(model, task.network.tensors(), FORMAT, training, record, options.half)
 
-    with deterministic():
-        task = KatoTask(store, widths, options, device, limit, quiet)
-        run_training(task, plan, out, f"train kato on {store.id}", quiet, finish)
+        label = f"train kato on {store.id}"
+        run_training(task, plan, out, label, quiet, finish, group, tensorboard)
     return model
 
 
@@ -131,7 +148,18 @@ def learning_rate(options: KatoOptions, step: int) -> float:
 
 
 class KatoTask:
-    """Network, optimiser and data of one run; see `benchbench.baselines.training.Task`."""
+    """Network, optimiser and data of one run; see `benchbench.baselines.training.Task`.
+
+    Args:
+        store: The data set.
+        widths: Of the network.
+        options: Recipe.
+        device: Where this process computes.
+        limit: Use the first that many training objects only.
+        quiet: No progress.
+        mixed_precision: The network computes in bfloat16.
+        group: The processes that share each batch.
+    """
 
     def __init__(
         self,
@@ -141,11 +169,15 @@ class KatoTask:
         device: str,
         limit: int | None,
         quiet: bool,
+        mixed_precision: bool = False,
+        group: Processes = ALONE,
     ) -> None:
         self.options, self.device = options, device
+        self.mixed_precision, self.group = mixed_precision, group
         self.network = Network(widths)
         self.network.initialise(options.seed)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.shared_network = group.wrap(self.network)
         self.parameters = self.network.chainer_parameters()
         self.optimizer = SkippingAdam(dict(self.parameters), MULTIPLIERS)
         classes = options.classes.split(",") if options.classes else None
@@ -161,21 +193,23 @@ class KatoTask:
         self.held_out = _HeldOut(store, options, classes) if options.validate_every else None
 
     def step(self, number: int) -> dict[str, float]:
-        rows, view_a, view_b = self.pairs.draw(self.options.seed, number, self.options.batch)
+        drawn = self.pairs.draw(self.options.seed, number, self.options.batch)
+        share = self.group.share(self.options.batch)
+        rows, view_a, view_b = (values[share.rows] for values in drawn)
         images_a = self._pictures(rows, view_a)
         images_b = self._pictures(rows, view_b)
         silhouettes, smoothness = pair_losses(
-            self.network, images_a, images_b, self.eyes[view_a], self.eyes[view_b],
+            self._vertices, images_a, images_b, self.eyes[view_a], self.eyes[view_b],
             self.faces, self.edges if self.options.smoothness else None,
         )  # fmt: skip
         loss = silhouettes + self.options.smoothness * smoothness
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * share.weight).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(number, learning_rate(self.options, number))
         logged = {"loss": float(loss.detach()), "silhouette_iou": 1 - float(silhouettes.detach())}
         if self.options.smoothness:
             logged["smoothness"] = float(smoothness.detach())
-        return logged
+        return self.group.mean(logged, share.weight)
 
     def validate(self, number: int) -> dict[str, float]:
         return self.held_out(self.network, self.device) if self.held_out else {}
@@ -189,13 +223,32 @@ class KatoTask:
                 parameter.copy_(state[name])
         self.optimizer.load(state)
 
+    def pictures(self, number: int) -> dict[str, NDArray[np.uint8]]:
+        """For TensorBoard: some training pictures on white, their masks, and what is drawn."""
+        rows = np.linspace(0, len(self.pairs.pictures) - 1, _SHOWN).astype(np.int64)
+        views = np.arange(_SHOWN) * 3 % VIEWS
+        seen = self.pairs.pictures[rows, views]
+        with torch.no_grad():
+            vertices = self.network(self._pictures(rows, views))
+            drawn = kato_silhouettes(vertices, self.faces, self.eyes[views]).cpu().numpy()
+        grey = np.concatenate([seen[:, 3], (drawn * 255).astype(np.uint8)], axis=1)
+        strips = np.concatenate(
+            [255 - seen[:, :3].transpose(0, 2, 3, 1), grey[..., None].repeat(3, -1)], axis=1
+        )
+        return {"pictures, masks, silhouettes": np.concatenate(list(strips), axis=1)}
+
+    def _vertices(self, images: Tensor) -> Tensor:
+        with precision(self.device, self.mixed_precision):
+            vertices: Tensor = self.shared_network(images)
+        return vertices.float()
+
     def _pictures(self, rows: np.ndarray, views: np.ndarray) -> Tensor:
         chosen = torch.from_numpy(self.pairs.pictures[rows, views])
         return chosen.to(self.device).float().div_(255)
 
 
 def pair_losses(
-    network: Network,
+    network: Callable[[Tensor], Tensor],
     images_a: Tensor,
     images_b: Tensor,
     eyes_a: Tensor,

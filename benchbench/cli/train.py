@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ Examples:
   bench train --baseline kato --dataset shapes13 --preset shapes13
   bench train --baseline kato --dataset shapes13 --set steps=2000 --set batch=16
   bench list kato                    its presets; --dry-run shows what one comes to
+  torchrun --nproc-per-node 4 -m benchbench train --baseline kato --dataset shapes13
   bench train ...                    interrupted or killed? the same line goes on
 """
 
@@ -84,6 +84,16 @@ def complete_presets(context: click.Context, _param: click.Parameter, begun: str
     help="Only the first N training objects.",
 )
 @click.option(
+    "--mixed-precision/--no-mixed-precision",
+    default=False,
+    help="Networks compute in 16 bits; another run than without.",
+)
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=False,
+    help="Write numbers and pictures for TensorBoard, an optional extra.",
+)
+@click.option(
     "--dry-run/--no-dry-run",
     default=False,
     help="Show the settings, do nothing.",
@@ -99,6 +109,8 @@ def train(
     device: str,
     settings: tuple[str, ...],
     limit: int | None,
+    mixed_precision: bool,
+    tensorboard: bool,
     dry_run: bool,
 ) -> None:
     """Train a baseline; resumable, and the test split is never touched."""
@@ -107,18 +119,17 @@ def train(
 
     from benchbench.baselines import get_spec
     from benchbench.baselines.spec import apply_settings
+    from benchbench.baselines.tensorboard import check_tensorboard
     from benchbench.core.files import sha256_text
     from benchbench.core.names import require
+    from benchbench.core.ranks import Rank
     from benchbench.datasets.registry import require_dataset
     from benchbench.datasets.store import open_dataset
 
+    first = Rank.from_environment().index == 0  # which speaks for all
+    common = common if first else dataclasses.replace(common, quiet=True)
     spec = get_spec(baseline)
     require_dataset(dataset, common.root)
-    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
-        raise UsageError(
-            f"bench train runs in one process, torchrun started {processes}",
-            hint=f"bench train --baseline {baseline} --dataset {dataset}",
-        )
     if spec.trainer is None or spec.options is None:
         raise UsageError(
             f"baseline '{baseline}' has nothing to train", hint="bench list --kind baseline"
@@ -131,9 +142,9 @@ def train(
     options: Any = apply_settings(named, words)
     store = open_dataset(dataset, common.root)
     recipe = dataclasses.asdict(options)
-    digest = sha256_text(f"{store.identity} {store.split_name} {sorted(recipe.items())} {limit}")[
-        :8
-    ]
+    extras = {"mixed_precision": True} if mixed_precision else {}
+    content = f"{store.identity} {store.split_name} {sorted(recipe.items())} {limit}"
+    digest = sha256_text(content + (f" {extras}" if extras else ""))[:8]
     folder = out or Path("checkpoints") / f"{baseline}-{store.id}-{digest}"
     plan = {
         "baseline": baseline,
@@ -144,19 +155,22 @@ def train(
         "out": str(folder),
         "settings": recipe,
         "limit": limit,
+        "mixed_precision": mixed_precision,
         "arguments": settings_with_source(),
     }
     if dry_run:
-        answer_json(plan) if common.json else click.echo(_lines(plan))
+        if first:
+            _answer(common, plan, _lines(plan))
         return
+    if tensorboard:
+        check_tensorboard()
+        extras["tensorboard"] = True
     common.say(f"training {baseline} on {store.id} (train split only) into {folder}")
     path = _imported(importlib, spec.trainer)(
-        store, folder, options, device=device, limit=limit, quiet=common.quiet
+        store, folder, options, device=device, limit=limit, quiet=common.quiet, **extras
     )
-    if common.json:
-        answer_json({**plan, "checkpoint": str(path)})
-    else:
-        click.echo(str(path))
+    if first:
+        _answer(common, {**plan, "checkpoint": str(path)}, str(path))
     common.say(
         f"next: bench run --baseline {baseline} --dataset {store.id} --split test "
         f"--checkpoint {path}"
@@ -166,6 +180,10 @@ def train(
 def _imported(importlib: Any, reference: str) -> Any:
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def _answer(common: Common, content: dict[str, Any], text: str) -> None:
+    answer_json(content) if common.json else click.echo(text)
 
 
 def _lines(plan: dict[str, Any]) -> str:

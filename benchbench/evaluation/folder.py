@@ -4,61 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
 from benchbench.core.files import FileLock, explain_disk, read_json, write_json
+from benchbench.core.ranks import Rank
 
 LOG = logging.getLogger("benchbench.run")
 RUNS = "runs"
-
-
-@dataclass(frozen=True)
-class Rank:
-    """This process among those that `torchrun` started: rank r of n takes every n-th shard.
-
-    Attributes:
-        index: 0 for a process on its own.
-        count: 1 for a process on its own.
-        local: Number of the process on its machine, for the choice of a GPU.
-    """
-
-    index: int = 0
-    count: int = 1
-    local: int = 0
-
-    @classmethod
-    def from_environment(cls) -> Rank:
-        """Reads RANK, WORLD_SIZE and LOCAL_RANK, which torchrun sets.
-
-        Raises:
-            UsageError: They do not make sense.
-        """
-        try:
-            index = int(os.environ.get("RANK", "0"))
-            count = int(os.environ.get("WORLD_SIZE", "1"))
-            local = int(os.environ.get("LOCAL_RANK", "0"))
-        except ValueError as error:
-            raise UsageError(f"RANK, WORLD_SIZE, LOCAL_RANK must be integers ({error})") from error
-        if not 0 <= index < count:
-            raise UsageError(f"RANK {index} is not in 0..{count - 1} (WORLD_SIZE {count})")
-        return cls(index, count, local)
-
-    def takes(self, shard: int) -> bool:
-        """True if this process works on that shard.
-
-        Example:
-            >>> [Rank(1, 3).takes(k) for k in range(4)]
-            [False, True, False, False]
-        """
-        return shard % self.count == self.index
 
 
 class _Log(logging.FileHandler):

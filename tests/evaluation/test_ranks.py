@@ -164,7 +164,7 @@ def test_outside_predictions_are_read_and_scored_by_ranks(
 def test_commands_under_torchrun(
     stubs: ModuleType, tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rank 1 says nothing and compares nothing; training does not pretend to be shared."""
+    """Rank 1 says nothing and compares nothing."""
     stubs.STUBS["stub"] = stubs.Stub()
     run(stubs.request(tiny_root, tmp_path), quiet=True)
     folder = next(tmp_path.glob("*/stub-*"))
@@ -179,7 +179,3 @@ def test_commands_under_torchrun(
         assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     done = bench("score", "--selftest")
     assert (done.exit_code, done.stdout) == (0, "")
-    done = bench("train", "--baseline", "kato", "--dataset", "shapes13")
-    assert done.exit_code == 2 and done.stdout == ""
-    assert "bench train runs in one process, torchrun started 2" in done.stderr
-    assert "hint: bench train --baseline kato --dataset shapes13" in done.stderr

@@ -20,6 +20,7 @@ from benchbench.baselines.kato.spec import KatoOptions
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.train import (
     MULTIPLIERS,
+    KatoTask,
     check_options,
     learning_rate,
     pair_losses,
@@ -122,8 +123,6 @@ def test_output_can_be_loaded_and_explains_itself(finished: Path, little_store: 
 def test_stopped_and_resumed_gives_the_same_bytes(
     finished: Path, little_store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchbench.baselines.kato.train import KatoTask
-
     step = KatoTask.step
     for stop in (3, 7, 11):
 
@@ -154,6 +153,39 @@ def test_half_precision_output(little_store: Any, tmp_path: Path) -> None:
     path = train(little_store, tmp_path, replace(TINY, steps=1, half=True), quiet=True)
     whole = train(little_store, tmp_path / "whole", replace(TINY, steps=1), quiet=True)
     assert path.stat().st_size < 0.6 * whole.stat().st_size
+
+
+def test_mixed_precision_is_another_run(little_store: Any, tmp_path: Path) -> None:
+    """Half the bits in the network only: the first loss is near, and the folders are not shared."""
+    exact = KatoTask(little_store, check_options(TINY), TINY, "cpu", None, True)
+    mixed = KatoTask(little_store, check_options(TINY), TINY, "cpu", None, True, True)
+    a, b = exact.step(1), mixed.step(1)
+    assert a != b and a["loss"] == pytest.approx(b["loss"], abs=0.01)
+    for name, parameter in mixed.parameters.items():
+        assert parameter.dtype == torch.float32 and parameter.grad is not None
+        error = (parameter.grad - exact.parameters[name].grad).norm()
+        assert 0 <= error < 0.3 * exact.parameters[name].grad.norm() + 1e-6, name
+    path = train(little_store, tmp_path, TINY, quiet=True, mixed_precision=True)
+    assert read_json(path.with_suffix(".json"))["settings"]["mixed_precision"] is True
+    with pytest.raises(CheckError, match="mixed_precision True there, None asked for"):
+        train(little_store, tmp_path, TINY, quiet=True)
+
+
+def test_pictures_for_tensorboard(little_store: Any) -> None:
+    task = KatoTask(little_store, check_options(TINY), TINY, "cpu", None, True)
+    before = {name: value.clone() for name, value in task.state().items()}
+    (strip,) = task.pictures(0).values()
+    assert strip.shape == (3 * 64, 8 * 64, 3) and strip.dtype == np.uint8
+    first = little_store.image(int(little_store.indices("train")[0]), 0)
+    opaque = first[..., 3] == 255
+    assert opaque.any()
+    # straight colours on white; the cut to bytes may lose one
+    assert abs(strip[:64, :64][opaque].astype(int) - first[opaque][:, :3]).max() <= 1
+    assert (strip[:64, :64][first[..., 3] == 0] == 255).all()
+    assert abs(strip[64:128, :64, 0].astype(int) - first[..., 3]).max() <= 1
+    assert 0.01 < (strip[128:] > 127).mean() < 0.9
+    for name, value in task.state().items():
+        assert torch.equal(value, before[name])
 
 
 def test_it_learns(little_store: Any, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from benchbench.core.keyed import keyed_rng
 
 SLOPE = 0.01  # of the leaky ReLU below 0
 BIAS = 0.1  # initial value of every bias
+_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Network(nn.Module):
         # Weights are kept by the original's names, a dot read as an underscore, in torch's layout.
         for name, shape in architecture.shapes().items():
             empty = torch.zeros(from_original(name, np.zeros(shape, np.float32)).shape)
+            if empty.ndim > 3:  # up to twice as fast on CPUs
+                empty = empty.contiguous(memory_format=_FORMATS[empty.ndim])
             self.register_parameter(name.replace(".", "_"), nn.Parameter(empty))
 
     def weight(self, name: str) -> Tensor:
@@ -83,7 +86,7 @@ class Network(nn.Module):
 
     def pool6(self, images: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) to the last feature maps, before they are flattened."""
-        h = images
+        h = images.contiguous(memory_format=torch.channels_last)
         if not self.architecture.kind.residual:
             for n in range(1, 7):
                 # Pooling before the leaky ReLU, as in the original, and cheaper.
@@ -128,7 +131,7 @@ class Network(nn.Module):
 
     def decode(self, hidden: Tensor) -> Tensor:
         """State (B, state, 4, 4, 4) to logits (B, 2, 32, 32, 32)."""
-        h = hidden
+        h = hidden.contiguous(memory_format=torch.channels_last_3d)
         if not self.architecture.kind.residual:
             for n in (7, 8, 9):
                 h = leaky(self._unpooled_conv(f"conv{n}", h))
@@ -139,7 +142,14 @@ class Network(nn.Module):
             # A 1x1x1 kernel sees zeros between the values: only its bias arrives there.
             h = unpool(h) + deep if n < 9 else self._unpooled_conv("conv9c", h) + deep
         a = leaky(self._conv("conv10a", h))
-        h = self._conv("conv10c", a) + leaky(self._conv("conv10b", a))
+        # Both see the same values: one convolution of twice the channels.
+        both = convolve(
+            a,
+            torch.cat([self.weight("conv10b.W"), self.weight("conv10c.W")]),
+            torch.cat([self.weight("conv10b.b"), self.weight("conv10c.b")]),
+        )
+        deep, straight = both.chunk(2, dim=1)
+        h = straight + leaky(deep)
         return self._conv("conv11", h)
 
     def seen(self, gate: str, features: Tensor) -> Tensor:
@@ -209,7 +219,8 @@ def unpool(h: Tensor) -> Tensor:
         >>> unpool(torch.ones(1, 1, 1, 1, 1)).flatten().tolist()
         [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    out = h.new_zeros(*h.shape[:2], *(2 * side for side in h.shape[2:]))
+    shape = (*h.shape[:2], *(2 * side for side in h.shape[2:]))
+    out = h.new_zeros(shape).contiguous(memory_format=torch.channels_last_3d)
     out[:, :, ::2, ::2, ::2] = h
     return out
 

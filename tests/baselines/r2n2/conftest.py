@@ -76,7 +76,7 @@ def hooks_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     matrix = np.diag([1 / 32] * 3 + [1.0])
     matrix[:3, 3] = -0.5
     with StoreWriter(
-        tmp_path_factory.mktemp("data"), "hooks", CLASSES,
+        tmp_path_factory.mktemp("data"), "shapes13-demo", CLASSES,
         Layout({"choy": Rendering(137, 137, CHOY_PARAMETERS)}, {"binvox": VoxelKind(32, matrix)}),
         {"title": "hooks", "licence": "MIT"}, {"seed": 0},
     ) as writer:  # fmt: skip

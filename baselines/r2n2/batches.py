@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.r2n2.architecture import GRID, IMAGE_SIZE
 from benchbench.baselines.r2n2.augmentation import augment, draw
-from benchbench.baselines.r2n2.model import input_form
-from benchbench.baselines.r2n2.spec import R2N2Options
+from benchbench.baselines.r2n2.spec import INPUT, R2N2Options
 from benchbench.core.errors import UsageError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.names import require
+
+CROP_FROM = INPUT.crop_from or IMAGE_SIZE
 
 
 @dataclass(frozen=True)
@@ -84,19 +85,24 @@ class Batches:
         chosen: NDArray[np.int64] = self.rows[order[place * batch : (place + 1) * batch]]
         return chosen
 
-    def read(self, step: int) -> Batch:
-        """The batch of step `step`, from 1."""
+    def read(self, step: int, share: slice = slice(None)) -> Batch:
+        """The batch of step `step`, from 1, or a process's share of its objects."""
         rows = self.objects(step)
         rng = keyed_rng("r2n2-batch", self.options.seed, step)
         count = int(rng.integers(1, self.options.views + 1))
         # With replacement: an object's views come in any order and may repeat.
         views = np.stack([rng.integers(0, self.view_counts[row], count) for row in rows.tolist()])
+        background, crop, mirror = (
+            getattr(self.options, name) for name in ("background", "crop", "mirror")
+        )
+        # Drawn for all, so that a picture is the same whoever reads it.
+        drawn = [[draw(rng, background, crop, mirror) for _ in range(count)] for _ in rows]
+        rows, views = rows[share], views[share]
+        draws = [one for several in drawn[share] for one in several]
         pictures = self.store.batch(np.repeat(rows, count), views.reshape(-1), self.rendering)
-        crop_from = input_form(IMAGE_SIZE).crop_from or IMAGE_SIZE
         images = np.empty((len(pictures), 3, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-        for place, picture in enumerate(pictures):
-            draws = draw(rng, self.options.background, self.options.crop, self.options.mirror)
-            images[place] = augment(picture, draws, IMAGE_SIZE, crop_from)
+        for place, (picture, numbers) in enumerate(zip(pictures, draws, strict=True)):
+            images[place] = augment(picture, numbers, IMAGE_SIZE, CROP_FROM)
         grids = np.stack([self.store.voxels(row, self.kind) for row in rows.tolist()])
         return Batch(rows, views, images.reshape(len(rows), count, *images.shape[1:]), grids)
 

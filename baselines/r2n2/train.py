@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import training_metadata, write_trained
+from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import as_floats, network_pictures
 from benchbench.baselines.kato.model import check_device
 from benchbench.baselines.kato.pairs import split_rows
@@ -20,12 +22,20 @@ from benchbench.baselines.r2n2.network import Network, occupancy_loss, probabili
 from benchbench.baselines.r2n2.optimizer import DecayingAdam
 from benchbench.baselines.r2n2.spec import INPUT, R2N2Options
 from benchbench.baselines.r2n2.weights import FORMAT, THRESHOLD, header_of
-from benchbench.baselines.training import Plan, deterministic, run_key, run_training
+from benchbench.baselines.training import (
+    ALONE,
+    Plan,
+    deterministic,
+    precision,
+    run_key,
+    run_training,
+)
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import BenchError, UsageError
 
 LEVELS = tuple(round(0.05 * n, 2) for n in range(2, 17))  # thresholds that val chooses from
 _LOG_EVERY = 100
+_SHOWN = 8  # objects in the pictures for TensorBoard
 
 
 def train(
@@ -36,6 +46,8 @@ def train(
     device: str = "cpu",
     limit: int | None = None,
     quiet: bool = False,
+    mixed_precision: bool = False,
+    tensorboard: bool = False,
 ) -> Path:
     """Trains, resuming by itself, and writes `model.safetensors` and `model.json` into `out`.
 
@@ -46,13 +58,15 @@ def train(
         device: "cpu" or "cuda".
         limit: Use the first that many training objects only.
         quiet: No progress on stderr.
+        mixed_precision: The network computes in bfloat16, the loss in 32 bits.
+        tensorboard: Also write `out/tensorboard`.
 
     Returns:
         The file of weights, for `load_baseline("r2n2", checkpoint=...)`.
 
     Raises:
         UsageError: An option makes no sense, or the data set does not fit.
-        MissingError: The data set has no training objects.
+        MissingError: The data set has no training objects, or TensorBoard is not installed.
         CheckError: `out` belongs to a run with other settings.
         BenchError: The loss exceeded `stop_loss`.
     """
@@ -60,38 +74,39 @@ def train(
     check_device(device)
     architecture = check_options(options)
     out = Path(out)
-    key = run_key("r2n2", store, options, limit)
     batches = Batches(store, options, limit)
     training = TrainingIds.of(store, batches.rows.tolist())
-    plan = Plan(
-        options.steps, options.save_every, options.validate_every, _LOG_EVERY, key,
-        training_metadata(training),
-    )  # fmt: skip
     model = out / "model.safetensors"
-
-    def finish(history: list[dict[str, float]]) -> None:
-        threshold = options.threshold
-        chosen = {} if threshold is not None else task.held_out.means(task.network, device)
-        if threshold is None:
-            threshold = max(chosen, key=lambda level: chosen[level]) if chosen else THRESHOLD
-        record = {
-            "architecture": str(architecture),
-            "parameters": architecture.parameters,
-            "settings": key,
-            "threshold": threshold,
-            "val_iou_by_threshold": {str(level): iou for level, iou in chosen.items()},
-            "voxels": batches.kind,
-            "train_split_hash": store.split_hash("train"),
-            "history": history,
-        }
-        write_trained(
-            model, task.network.tensors(), FORMAT, training, record, options.half,
-            header_of(architecture, threshold, store.grid_to_object(batches.kind)),
+    with deterministic(), processes(device) as group:
+        key = run_key("r2n2", store, options, limit, mixed_precision, group)
+        plan = Plan(
+            options.steps, options.save_every, options.validate_every, _LOG_EVERY, key,
+            training_metadata(training),
         )  # fmt: skip
+        task = R2N2Task(batches, architecture, group.device, mixed_precision, group)
 
-    with deterministic():
-        task = R2N2Task(batches, architecture, device)
-        run_training(task, plan, out, f"train r2n2 on {store.id}", quiet, finish)
+        def finish(history: list[dict[str, float]]) -> None:
+            threshold = options.threshold
+            chosen = {} if threshold is not None else task.held_out.means(task.network, task.device)
+            if threshold is None:
+                threshold = max(chosen, key=lambda level: chosen[level]) if chosen else THRESHOLD
+            record = {
+                "architecture": str(architecture),
+                "parameters": architecture.parameters,
+                "settings": key,
+                "threshold": threshold,
+                "val_iou_by_threshold": {str(level): iou for level, iou in chosen.items()},
+                "voxels": batches.kind,
+                "train_split_hash": store.split_hash("train"),
+                "history": history,
+            }
+            write_trained(
+                model, task.network.tensors(), FORMAT, training, record, options.half,
+                header_of(architecture, threshold, store.grid_to_object(batches.kind)),
+            )  # fmt: skip
+
+        label = f"train r2n2 on {store.id}"
+        run_training(task, plan, out, label, quiet or not group.first, finish, group, tensorboard)
     return model
 
 
@@ -148,34 +163,47 @@ class R2N2Task:
     Args:
         batches: The training data with its options.
         architecture: Which network.
-        device: Where it runs.
+        device: Where this process computes.
+        mixed_precision: The network computes in bfloat16.
+        group: The processes that share each batch.
     """
 
-    def __init__(self, batches: Batches, architecture: Architecture, device: str) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        architecture: Architecture,
+        device: str,
+        mixed_precision: bool = False,
+        group: Processes = ALONE,
+    ) -> None:
         self.batches, self.options, self.device = batches, batches.options, device
+        self.mixed_precision, self.group = mixed_precision, group
         self.network = Network(architecture)
         self.network.initialise(self.options.seed)
         self.network.to(device)
+        self.shared_network = group.wrap(self.network)
         self.parameters = {name: self.network.weight(name) for name in architecture.shapes()}
         self.optimizer = DecayingAdam(dict(self.parameters), self.options.decay)
         self.held_out = HeldOut(batches)
 
     def step(self, number: int) -> dict[str, float]:
-        batch = self.batches.read(number)
-        images = torch.from_numpy(batch.images).to(self.device).float().div_(255)
+        share = self.group.share(len(self.batches.objects(number)))
+        batch = self.batches.read(number, share.rows)
         occupied = torch.from_numpy(batch.occupied).to(self.device)
-        loss = occupancy_loss(self.network(images), occupied)
-        value = float(loss.detach())
-        if not value <= self.options.stop_loss:
+        with precision(self.device, self.mixed_precision):
+            logits = self.shared_network(self._floats(batch.images))
+        loss = occupancy_loss(logits.float(), occupied)
+        self.optimizer.zero_grad()
+        (loss * share.weight).backward()  # type: ignore[no-untyped-call]
+        logged = self.group.mean({"loss": float(loss.detach())}, share.weight)
+        if not logged["loss"] <= self.options.stop_loss:
             raise BenchError(
-                f"the loss is {value:g} in step {number}, above {self.options.stop_loss:g}: "
-                "this training has failed",
+                f"the loss is {logged['loss']:g} in step {number}, above "
+                f"{self.options.stop_loss:g}: this training has failed",
                 hint="--set learning_rate=... lower, in another folder",
             )
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step(number, learning_rate(self.options, number))
-        return {"loss": value}
+        return logged
 
     def validate(self, number: int) -> dict[str, float]:
         return self.held_out(self.network, self.device)
@@ -188,6 +216,26 @@ class R2N2Task:
             for name, parameter in self.parameters.items():
                 parameter.copy_(state[name])
         self.optimizer.load(state)
+
+    def pictures(self, number: int) -> dict[str, NDArray[np.uint8]]:
+        """For TensorBoard: training pictures above the true and the predicted grid, seen along z.
+
+        A grid is drawn with x to the right and y upwards, its cells added up.
+        """
+        batch = self.batches.read(number)
+        with torch.no_grad():
+            grids = probabilities(self.network(self._floats(batch.images))).cpu().numpy()
+        columns = []
+        for seen, true, found in zip(batch.images[:, 0], batch.occupied, grids, strict=True):
+            rows = [np.pad(seen.transpose(1, 2, 0), ((0, 1), (0, 1), (0, 0)))]
+            for grid in (true, found):
+                shade = grid.mean(2).T[::-1].repeat(4, 0).repeat(4, 1)
+                rows.append((255 * shade[..., None].repeat(3, -1)).astype(np.uint8))
+            columns.append(np.concatenate(rows))
+        return {"pictures, truth, prediction": np.concatenate(columns[:_SHOWN], axis=1)}
+
+    def _floats(self, images: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(images).to(self.device).float().div_(255)
 
 
 class HeldOut:
@@ -230,7 +278,7 @@ class HeldOut:
     @torch.no_grad()
     def _scores(
         self, network: Network, device: str, levels: tuple[float, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Loss (N,) and IoU (N, levels) of every item."""
         losses, ious = [], []
         for start in range(0, len(self.items), 16):
@@ -250,7 +298,7 @@ class HeldOut:
             ious.append(torch.stack(of_levels, 1).cpu().numpy())
         return np.array(losses), np.concatenate(ious)
 
-    def _class_means(self, ious: np.ndarray) -> list[float]:
+    def _class_means(self, ious: NDArray[np.float64]) -> list[float]:
         groups = np.array([self.store.class_indices[index] for index, _ in self.items])
         means = [ious[groups == group].mean(0) for group in np.unique(groups)]
         return [float(value) for value in np.mean(means, axis=0)]

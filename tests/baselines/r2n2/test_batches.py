@@ -80,6 +80,15 @@ def test_a_step_is_the_same_whatever_was_read_before(hooks_store: Store) -> None
     assert different.images.shape != a.images.shape or (different.images != a.images).any()
 
 
+def test_shares_of_a_batch_are_parts_of_the_whole(hooks_store: Store) -> None:
+    batches = Batches(hooks_store, replace(OPTIONS, batch=5))
+    whole = batches.read(3)
+    for part in (slice(0, 2), slice(2, 5)):
+        share = batches.read(3, part)
+        for name in ("rows", "views", "images", "occupied"):
+            assert (getattr(share, name) == getattr(whole, name)[part]).all()
+
+
 def test_only_training_objects_are_ever_read(hooks_store: Store) -> None:
     train = set(hooks_store.indices("train").tolist())
     batches = Batches(hooks_store, OPTIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from benchbench.baselines import load_baseline
 from benchbench.baselines.r2n2.batches import Batches
@@ -155,6 +157,69 @@ def test_thresholds_are_compared_on_val(hooks_store: Store, tmp_path: Path) -> N
         union = max(int((truth | found).sum()), 1)
         ious.setdefault(hooks_store.class_of(row), []).append((truth & found).sum() / union)
     assert scores[0.3] == pytest.approx(np.mean([np.mean(v) for v in ious.values()]), abs=2e-3)
+
+
+def test_mixed_precision_is_another_run(hooks_store: Store, tmp_path: Path) -> None:
+    options = replace(TINY, steps=2)
+    exact = train(hooks_store, tmp_path / "exact", options, quiet=True)
+    mixed = train(hooks_store, tmp_path / "mixed", options, quiet=True, mixed_precision=True)
+    one, other = (load(path).network.tensors() for path in (exact, mixed))
+    furthest = max(float(np.abs(one[name] - other[name]).max()) for name in one)
+    assert 0 < furthest < 1e-2
+    with pytest.raises(CheckError, match="mixed_precision None there, True asked for"):
+        train(hooks_store, tmp_path / "exact", options, quiet=True, mixed_precision=True)
+
+
+def test_pictures_for_tensorboard(hooks_store: Store) -> None:
+    """Picture, truth and prediction below each other, x to the right, y upwards."""
+    batches = Batches(hooks_store, replace(TINY, background=(240, 240), crop=0, mirror=False))
+    (shown,) = R2N2Task(batches, check_options(TINY), "cpu").pictures(1).values()
+    assert shown.shape == (3 * 128, 2 * 128, 3) and shown.dtype == np.uint8
+    batch = batches.read(1)
+    assert (shown[:127, :127] == batch.images[0, 0].transpose(1, 2, 0)).all()
+    truth = shown[128:256:4, 0:128:4, 0]  # one pixel a cell: rows from y = 31 down to 0
+    wanted = batch.occupied[0].any(2)
+    assert ((truth > 0) == wanted.T[::-1]).all()
+
+
+def test_two_processes_get_the_gradients_of_one(hooks_store: Store, tmp_path: Path) -> None:
+    options = replace(TINY, batch=3)
+    script = (
+        "import sys, torch\n"
+        "torch.set_num_threads(1)\n"
+        "from safetensors.torch import save_file\n"
+        "from benchbench.baselines.distributed import processes\n"
+        "from benchbench.baselines.r2n2.batches import Batches\n"
+        "from benchbench.baselines.r2n2.spec import R2N2Options\n"
+        "from benchbench.baselines.r2n2.train import R2N2Task, check_options\n"
+        "from benchbench.datasets.store import Store\n"
+        f"options = {options!r}\n"
+        "with processes('cpu') as group:\n"
+        "    batches = Batches(Store(sys.argv[1]), options)\n"
+        "    task = R2N2Task(batches, check_options(options), 'cpu', False, group)\n"
+        "    task.step(1)\n"
+        "    found = {name: p.grad.contiguous() for name, p in task.parameters.items()}\n"
+        "    save_file(found, f'{sys.argv[2]}/{group.index}.safetensors')\n"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(hooks_store.path), str(tmp_path)],
+            env={**os.environ, **place, "RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in "01"
+    ]
+    assert [process.wait(timeout=120) for process in running] == [0, 0]
+    alone = R2N2Task(Batches(hooks_store, options), check_options(options), "cpu")
+    alone.step(1)
+    for rank in "01":
+        found = load_file(str(tmp_path / f"{rank}.safetensors"))
+        for name, parameter in alone.parameters.items():
+            assert parameter.grad is not None
+            torch.testing.assert_close(found[name], parameter.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_a_loss_that_explodes_ends_the_training(hooks_store: Store, tmp_path: Path) -> None:

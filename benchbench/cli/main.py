@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from benchbench import __version__
+from benchbench.cli.analyze import analyze
 from benchbench.cli.config import load_config
 from benchbench.cli.doctor import doctor
 from benchbench.cli.list import list_command
@@ -77,7 +78,7 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     ctx.default_map = load_config(config, ctx.command)
 
 
-for _verb in (list_command, prepare, train, run, score, report, reconstruct, doctor):
+for _verb in (list_command, prepare, train, run, score, report, reconstruct, analyze, doctor):
     cli.add_command(_verb)
 
 

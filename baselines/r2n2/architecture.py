@@ -16,8 +16,6 @@ GRID = 32
 STATE_SIDE = 4
 CLASSES = 2  # channel 0 empty, channel 1 occupied
 IMAGE_SIZE = 127
-# Smaller pictures shrink to one pixel before the last block, larger ones are no use of this method.
-IMAGE_SIZES = (32, 255)
 MAX_WIDTH = 8192
 
 
@@ -67,7 +65,6 @@ class Architecture:
         feature: Of the dense layer.
         decoder: Channels of the recurrent state and of the decoder's first four stages. In the
             residual network the first three are equal, because their skips are identities.
-        image_size: Side of the square pictures in pixels.
 
     Example:
         >>> Architecture().parameters, len(Architecture().shapes())
@@ -80,7 +77,6 @@ class Architecture:
     channels: tuple[int, ...] = (96, 128, 256, 256, 256, 256)
     feature: int = 1024
     decoder: tuple[int, ...] = (128, 128, 128, 64, 32)
-    image_size: int = IMAGE_SIZE
 
     @property
     def kind(self) -> Kind:
@@ -95,7 +91,7 @@ class Architecture:
     @property
     def flat(self) -> int:
         """Numbers that the dense layer takes."""
-        side = self.image_size
+        side = IMAGE_SIZE
         for _ in self.channels:
             side = pooled(side)
         return self.channels[-1] * side * side
@@ -109,8 +105,6 @@ class Architecture:
         widths = (*self.channels, self.feature, *self.decoder)
         if not all(1 <= width <= MAX_WIDTH for width in widths):
             return f"widths lie between 1 and {MAX_WIDTH}, not {widths}"
-        if not IMAGE_SIZES[0] <= self.image_size <= IMAGE_SIZES[1]:
-            return f"image_size lies between {IMAGE_SIZES[0]} and {IMAGE_SIZES[1]}"
         if self.kind.residual and self.channels[4] != self.channels[5]:
             return "the last two channels are equal: the sixth stage skips with an identity"
         if self.kind.residual and len(set(self.decoder[:3])) != 1:
@@ -179,10 +173,7 @@ class Architecture:
 
     def __str__(self) -> str:
         words = ["-".join(map(str, part)) for part in (self.channels, self.decoder)]
-        return (
-            f"{self.network}, encoder {words[0]}, feature {self.feature}, decoder {words[1]}, "
-            f"pictures {self.image_size}x{self.image_size}"
-        )
+        return f"{self.network}, encoder {words[0]}, feature {self.feature}, decoder {words[1]}"
 
 
 def pooled(side: int) -> int:
@@ -195,15 +186,12 @@ def pooled(side: int) -> int:
     return side // 2 + 1
 
 
-def architecture_of(
-    shapes: dict[str, Shape], network: str, image_size: int = IMAGE_SIZE
-) -> Architecture | None:
+def architecture_of(shapes: dict[str, Shape], network: str) -> Architecture | None:
     """The widths of a network whose tensors have exactly these shapes, or None.
 
     Args:
         shapes: By name.
         network: Key of `KINDS`; shapes do not tell all of them apart.
-        image_size: Likewise.
 
     Example:
         >>> small = Architecture("3d-gru-1", (2, 3, 4, 5, 6, 7), 8, (9, 10, 11, 12, 13))
@@ -212,7 +200,7 @@ def architecture_of(
         >>> architecture_of(small.shapes(), "3d-gru-3") is None
         True
     """
-    plain = Architecture(network, image_size=image_size)
+    plain = Architecture(network)
     if set(plain.shapes()) != set(shapes) or any(not shape for shape in shapes.values()):
         return None
     suffix = "b" if plain.kind.residual else ""

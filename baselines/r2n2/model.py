@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from benchbench.baselines.r2n2.architecture import IMAGE_SIZE
 from benchbench.baselines.r2n2.network import Network, check_images, probabilities
 from benchbench.baselines.r2n2.spec import INPUT, SPEC, R2N2Parameters
 from benchbench.baselines.r2n2.weights import Checkpoint, read_checkpoint
-from benchbench.baselines.spec import InputForm
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
 from benchbench.core.files import sha256_file
@@ -100,7 +99,6 @@ class R2N2Baseline:
         )
         self.training: TrainingIds | None = None
         self.settings: dict[str, Any] = asdict(self.parameters)
-        self.form = input_form(self.architecture.image_size)
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Grids:
@@ -108,8 +106,7 @@ class R2N2Baseline:
 
         Args:
             images: (B, T, 3, 127, 127) float32 in [0, 1], RGB on grey 240, T pictures of each
-                object; side as in the checkpoint's architecture, as
-                `benchbench.baselines.inputs` makes them.
+                object, as `benchbench.baselines.inputs` makes them.
 
         Returns:
             B grids of 32^3 probabilities with their place in the object frame.
@@ -117,7 +114,7 @@ class R2N2Baseline:
         Raises:
             ShapeError: Another shape or type.
         """
-        check_images("predict", images, self.architecture.image_size)
+        check_images("predict", images)
         logits = self.network(images.to(self.device))
         return Grids(probabilities(logits), self.grid_to_object)
 
@@ -146,9 +143,8 @@ class R2N2Baseline:
             for count in sorted(set(map(len, views))):
                 places = [n for n, seen in enumerate(views) if len(seen) == count]
                 pairs = [(block[n][0], view) for n in places for view in views[n]]
-                size = self.architecture.image_size
-                images = torch.zeros(self.block_size, count, 3, size, size)
-                pictures = as_floats(network_pictures(store, pairs, rendering, self.form))
+                images = torch.zeros(self.block_size, count, 3, IMAGE_SIZE, IMAGE_SIZE)
+                pictures = as_floats(network_pictures(store, pairs, rendering, INPUT))
                 images[: len(places)] = torch.from_numpy(pictures).unflatten(0, (-1, count))
                 predicted = self.predict(images).to_object()
                 for n, grid in zip(places, predicted, strict=False):
@@ -164,17 +160,6 @@ class R2N2Baseline:
         if count < 1:
             raise UsageError(f"object '{store.object_ids[index]}' has no picture")
         return list(range(count))
-
-
-def input_form(image_size: int) -> InputForm:
-    """What a network of another picture size takes: the same share of the picture.
-
-    Example:
-        >>> input_form(64).crop_from, input_form(127) == INPUT
-        (69, True)
-    """
-    wide = INPUT.crop_from or IMAGE_SIZE
-    return replace(INPUT, size=image_size, crop_from=round(image_size * wide / IMAGE_SIZE))
 
 
 def load(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchbench.baselines.checkpoints import Tensors
-from benchbench.baselines.r2n2.architecture import CLASSES, STATE_SIDE, Architecture
+from benchbench.baselines.r2n2.architecture import CLASSES, IMAGE_SIZE, STATE_SIDE, Architecture
 from benchbench.baselines.r2n2.layouts import from_original, to_original
 from benchbench.core.errors import ShapeError
 from benchbench.core.keyed import keyed_rng
@@ -69,23 +69,23 @@ class Network(nn.Module):
         """Pictures to logits.
 
         Args:
-            images: (B, T, 3, S, S) float32 in [0, 1], RGB; S is the architecture's image size.
+            images: (B, T, 3, 127, 127) float32 in [0, 1], RGB.
 
         Returns:
             (B, 2, 32, 32, 32): channel 0 empty, channel 1 occupied; then x, y, z.
         """
-        check_images("Network", images, self.architecture.image_size)
+        check_images("Network", images)
         batch, views = images.shape[:2]
         features = self.encode(images.flatten(0, 1)).unflatten(0, (batch, views))
         return self.decode(self.recur(features)[-1].hidden)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) to features (N, feature)."""
+        """Pictures (N, 3, 127, 127) to features (N, feature)."""
         flat = self.pool6(images).flatten(1)
         return leaky(functional.linear(flat, self.weight("fc7.W"), self.weight("fc7.b")))
 
     def pool6(self, images: Tensor) -> Tensor:
-        """Pictures (N, 3, S, S) to the last feature maps, before they are flattened."""
+        """Pictures (N, 3, 127, 127) to the last feature maps, before they are flattened."""
         h = images.contiguous(memory_format=torch.channels_last)
         if not self.architecture.kind.residual:
             for n in range(1, 7):
@@ -259,15 +259,17 @@ def probabilities(logits: Tensor) -> Tensor:
     return torch.sigmoid(logits[:, 1] - logits[:, 0])
 
 
-def check_images(where: str, images: Tensor, size: int) -> None:
-    """Refuses what are not views (B, T, 3, size, size) of float32.
+def check_images(where: str, images: Tensor) -> None:
+    """Refuses what are not views (B, T, 3, 127, 127) of float32.
 
     Raises:
         ShapeError: The shape or type is another, or there is no view.
     """
-    fits = images.ndim == 5 and images.shape[1] > 0 and images.shape[2:] == (3, size, size)
+    fits = (
+        images.ndim == 5 and images.shape[1] > 0 and images.shape[2:] == (3, IMAGE_SIZE, IMAGE_SIZE)
+    )
     if not fits or images.dtype != torch.float32:
-        wanted = f"(B, T, 3, {size}, {size}) float32, T at least 1"
+        wanted = f"(B, T, 3, {IMAGE_SIZE}, {IMAGE_SIZE}) float32, T at least 1"
         raise ShapeError(where, "images", wanted, f"{tuple(images.shape)} {images.dtype}")
 
 

@@ -26,7 +26,6 @@ from benchbench.baselines.checkpoints import (
     read_safetensors,
 )
 from benchbench.baselines.r2n2.architecture import (
-    IMAGE_SIZE,
     KINDS,
     Architecture,
     architecture_of,
@@ -95,7 +94,6 @@ def header_of(
     """What a checkpoint's header says beside its shapes."""
     return {
         "network": architecture.network,
-        "image_size": str(architecture.image_size),
         "threshold": repr(float(threshold)),
         "grid_to_object": json.dumps(np.asarray(grid_to_object, np.float64).tolist()),
     }
@@ -113,29 +111,26 @@ def _read_named(
             f"checkpoint '{path}' holds the network '{said}', not '{network}'",
             hint=f"--set network={said}, or leave it out",
         )
-    size = _number(path, header, "image_size", IMAGE_SIZE)
-    threshold = _number(path, header, "threshold", THRESHOLD)
-    if not 0 < threshold < 1:
-        raise InputError(f"checkpoint '{path}' states a threshold of {threshold}", HINT)
+    threshold = _threshold(path, header)
     found: list[Architecture] = []
 
     def check(shapes: Shapes) -> None:
-        one = architecture_of(shapes, said, int(size))
+        one = architecture_of(shapes, said)
         if one is None:
-            raise other_architecture(path, shapes, "r2n2", _wanted(said, int(size)))
+            raise other_architecture(path, shapes, "r2n2", _wanted(said))
         found.append(one)
 
     tensors = read_safetensors(path, check, "a pickled list of arrays")
     return found[0], tensors, threshold, _grid(path, header)
 
 
-def _number(path: Path, header: dict[str, str], name: str, default: float) -> float:
+def _threshold(path: Path, header: dict[str, str]) -> float:
     try:
-        value = float(header.get(name, default))
+        value = float(header.get("threshold", THRESHOLD))
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"checkpoint '{path}' states no number as {name}", HINT)
+    if not 0 < value < 1:
+        raise InputError(f"checkpoint '{path}' states a threshold not between 0 and 1", HINT)
     return value
 
 
@@ -180,12 +175,12 @@ def _read_list(path: Path, network: str | None) -> tuple[Architecture, Tensors]:
         }
         return architecture, tensors
     numbered = {f"{place:02d}": shape for place, shape in enumerate(shapes)}
-    wanted = _wanted(names[0] if names else "res3d-gru-3", IMAGE_SIZE)
+    wanted = _wanted(names[0] if names else "res3d-gru-3")
     raise other_architecture(path, numbered, "r2n2", wanted)
 
 
-def _wanted(network: str, image_size: int) -> str:
-    plain = Architecture(network, image_size=image_size)
+def _wanted(network: str) -> str:
+    plain = Architecture(network)
     return f"{plain} (any widths; {len(plain.shapes())} tensors such as {_some(plain)})"
 
 

@@ -41,19 +41,18 @@ def test_published_order_by_hand() -> None:
 
 @pytest.mark.parametrize("network", KINDS)
 def test_widths_are_read_from_shapes(network: str) -> None:
-    small = Architecture(network, (2, 3, 4, 5, 6, 6), 7, (8, 8, 8, 9, 10), 64)
+    small = Architecture(network, (2, 3, 4, 5, 6, 6), 7, (8, 8, 8, 9, 10))
     shapes = small.shapes()
-    assert architecture_of(shapes, network, 64) == small
+    assert architecture_of(shapes, network) == small
     shuffled = dict(sorted(shapes.items(), reverse=True))
-    assert architecture_of(shuffled, network, 64) == small  # safetensors keeps no order
-    assert architecture_of(shapes, network, 127) is None
+    assert architecture_of(shuffled, network) == small  # safetensors keeps no order
     for name in shapes:
-        assert architecture_of({**shapes, name: (3, 3)}, network, 64) is None
-        assert architecture_of({**shapes, name: ()}, network, 64) is None
+        assert architecture_of({**shapes, name: (3, 3)}, network) is None
+        assert architecture_of({**shapes, name: ()}, network) is None
         missing = {key: value for key, value in shapes.items() if key != name}
-        assert architecture_of(missing, network, 64) is None
+        assert architecture_of(missing, network) is None
     others = set(KINDS) - {network}
-    assert all(architecture_of(shapes, other, 64) is None for other in others)
+    assert all(architecture_of(shapes, other) is None for other in others)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,6 @@ def test_widths_are_read_from_shapes(network: str) -> None:
         ({"decoder": (1, 2)}, "decoder 5"),
         ({"feature": 0}, "between 1 and 8192"),
         ({"feature": 1 << 40}, "between 1 and 8192"),
-        ({"image_size": 16}, "image_size"),
         ({"channels": (2, 2, 2, 2, 2, 3)}, "last two channels"),
         ({"decoder": (2, 2, 3, 2, 2)}, "first three"),
     ],

@@ -9,7 +9,6 @@ import pytest
 
 from benchbench.baselines.inputs import as_floats, convert_picture
 from benchbench.baselines.r2n2.augmentation import Draws, augment, draw
-from benchbench.baselines.r2n2.model import input_form
 from benchbench.baselines.r2n2.spec import INPUT
 from benchbench.core.keyed import keyed_rng
 from benchbench.datasets.pictures import decode_png
@@ -78,9 +77,3 @@ def test_pictures_of_other_sizes_are_brought_to_137(size: tuple[int, int]) -> No
     found = augment(picture, Draws((240, 240, 240), 5, 5, False), 127, 137)
     # What prediction does with the same picture.
     assert np.abs(found.astype(int) - convert_picture(picture, INPUT)).max() <= 1
-
-
-def test_smaller_networks_see_the_same_part() -> None:
-    picture = np.zeros((137, 137, 4), np.uint8)
-    assert (convert_picture(picture, input_form(64)) == 240).all()
-    assert convert_picture(picture, input_form(64)).shape == (3, 64, 64)

@@ -241,12 +241,6 @@ def test_views_of_a_batch_do_not_touch_each_other(network: str) -> None:
         made(images[..., :64, :64])
 
 
-def test_other_picture_sizes() -> None:
-    made = Network(Architecture("3d-gru-3", (2,) * 6, 4, (2,) * 5, 64))
-    assert made.weight("fc7.W").shape == (4, 2 * 2 * 2)
-    assert made(torch.zeros(1, 1, 3, 64, 64)).shape == (1, 2, 32, 32, 32)
-
-
 def test_initial_weights_have_the_published_spread() -> None:
     """r2n2.md 6.1, standard deviations measured on the original's own start."""
     shapes = Architecture().shapes()

@@ -61,7 +61,7 @@ def test_lists_name_no_network(tmp_path: Path, network: str) -> None:
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("network", KINDS)
 def test_own_files_say_what_they_are(tmp_path: Path, network: str, half: bool) -> None:
-    architecture = Architecture(network, *SMALL, 64)
+    architecture = Architecture(network, *SMALL)
     tensors = random_tensors(architecture)
     grid = np.diag([0.5, 0.25, 2.0, 1.0])
     path = tmp_path / "model.safetensors"
@@ -91,8 +91,8 @@ def test_unknown_networks_and_files(tmp_path: Path) -> None:
     "change",
     [
         {"network": "resnet"},
-        {"image_size": "many"},
-        {"image_size": "nan"},
+        {"threshold": "many"},
+        {"threshold": "nan"},
         {"threshold": "1.5"},
         {"threshold": "inf"},
         {"grid_to_object": "[" * 5000},
@@ -175,3 +175,15 @@ def test_halves_and_doubles_in_a_list_become_floats(tmp_path: Path) -> None:
     path = save_list(tmp_path / "d.npy", [v.astype(np.float64) for v in tensors.values()])
     found = read_checkpoint(path).tensors
     assert all(found[k].dtype == np.float32 and (found[k] == v).all() for k, v in tensors.items())
+
+
+@pytest.mark.slow
+def test_a_list_of_the_published_size_is_read(tmp_path: Path) -> None:
+    """35,968,706 floats in 63 arrays, 144 MB."""
+    shapes = Architecture().shapes()
+    arrays = [np.full(shape, n, np.float32) for n, shape in enumerate(shapes.values())]
+    path = save_list(tmp_path / "ResidualGRUNet.npy", list(arrays))
+    assert path.stat().st_size > 143_000_000
+    found = read_checkpoint(path)
+    assert found.architecture == Architecture()
+    assert all((found.tensors[name] == n).all() for n, name in enumerate(shapes))

@@ -7,13 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchbench.baselines.gt.spec import SPEC, TruthParameters
-from benchbench.core.errors import UsageError
-from benchbench.core.names import require
+from benchbench.baselines.truth import no_weights, true_shape
 from benchbench.core.types import Mesh, Points, Voxels
-from benchbench.datasets.clouds import surface_points
 
 
 class TruthBaseline:
@@ -46,23 +42,7 @@ class TruthBaseline:
         self, store: Any, items: Sequence[tuple[int, int]]
     ) -> list[Mesh | Voxels | Points]:
         """The truth of each object; the view plays no part."""
-        return [self._one(store, index) for index, _ in items]
-
-    def _one(self, store: Any, index: int) -> Mesh | Voxels | Points:
-        kind = self.parameters.kind
-        if kind is not None:
-            require(kind, store.voxel_kinds, "voxel kind")
-        else:
-            mesh: Mesh | None = store.mesh(index)
-            if mesh is not None:
-                return mesh
-            if not store.voxel_kinds:
-                points = surface_points(store, index)
-                if points is None:
-                    raise UsageError(f"'{store.id}' holds neither meshes, voxels nor points")
-                return Points(points)
-            kind = "binvox" if "binvox" in store.voxel_kinds else store.voxel_kinds[0]
-        return Voxels(store.voxels(index, kind).astype(np.float32), store.grid_to_object(kind))
+        return [true_shape(store, index, self.parameters.kind) for index, _ in items]
 
 
 def load(
@@ -73,9 +53,5 @@ def load(
     Raises:
         UsageError: A checkpoint was named; there is nothing to load.
     """
-    if checkpoint is not None:
-        raise UsageError(
-            f"'gt' has no weights, so '{checkpoint}' cannot be loaded",
-            hint="leave --checkpoint out",
-        )
+    no_weights(SPEC.id, checkpoint)
     return TruthBaseline(parameters)

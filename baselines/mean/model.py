@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchbench.baselines.mean.spec import SPEC, MeanParameters
-from benchbench.core.errors import MissingError, UsageError
-from benchbench.core.names import require
+from benchbench.baselines.truth import (
+    choose_grid,
+    grid_matrix,
+    grid_of,
+    no_weights,
+    training_rows,
+)
+from benchbench.core.errors import MissingError
 from benchbench.core.types import Voxels
-from benchbench.cuda_ops.house_voxels import house_voxels, unit_cube_grid
 
-HOUSE = "house"
 _THRESHOLDS = tuple(round(0.02 * n, 2) for n in range(1, 50))
 
 
@@ -71,24 +75,18 @@ class MeanBaseline:
         if self._fitted == key:
             return
         kind = self.kind(store)
-        train = store.indices("train")
-        if len(train) == 0:
-            raise MissingError(
-                f"'mean' needs the training objects of '{store.id}', and split "
-                f"'{store.split_name}' has none",
-                hint=f"bench prepare {store.id}",
-            )
+        train = training_rows(store, SPEC.id)
         sums: dict[str, NDArray[np.float64]] = {}
         counts: dict[str, int] = {}
-        for index in train.tolist():
+        for index in train:
             grid, synset = grid_of(store, index, kind), store.class_of(index)
             sums[synset] = sums.get(synset, np.zeros(grid.shape)) + grid
             counts[synset] = counts.get(synset, 0) + 1
         self._means = {s: (total / counts[s]).astype(np.float32) for s, total in sums.items()}
-        self._grid = unit_cube_grid() if kind == HOUSE else store.grid_to_object(kind)
+        self._grid = grid_matrix(store, kind)
         val = [i for i in store.indices("val").tolist() if store.class_of(i) in self._means]
         chosen_on = "val" if val else "train"
-        self.threshold = self._choose(store, val or train.tolist(), kind)
+        self.threshold = self._choose(store, val or train, kind)
         self.caption = (
             "mean: average training grid of the true class (the class was given), "
             f"threshold {self.threshold:g} chosen on {chosen_on}"
@@ -97,20 +95,7 @@ class MeanBaseline:
 
     def kind(self, store: Any) -> str:
         """Which grid is averaged: the wanted one, else the meshes', else "binvox", else any."""
-        wanted = self.parameters.kind
-        kinds = tuple(store.voxel_kinds)
-        first = store.indices("all", limit=1)
-        has_mesh = len(first) > 0 and store.mesh(int(first[0])) is not None
-        if wanted is not None:
-            return require(wanted, (*kinds, HOUSE) if has_mesh else kinds, "voxel kind")
-        if has_mesh:
-            return HOUSE
-        if not kinds:
-            raise UsageError(
-                f"data set '{store.id}' holds neither meshes nor voxels, which 'mean' averages",
-                hint=f"another method: bench run --baseline kato --dataset {store.id} --split test",
-            )
-        return "binvox" if "binvox" in kinds else str(kinds[0])
+        return choose_grid(store, self.parameters.kind, SPEC.id)
 
     def predict_items(self, store: Any, items: Sequence[tuple[int, int]]) -> list[Voxels]:
         """The class average of each object; the view plays no part.
@@ -144,17 +129,6 @@ class MeanBaseline:
         return _THRESHOLDS[int(np.argmax(means))]
 
 
-def grid_of(store: Any, index: int, kind: str) -> NDArray[np.bool_]:
-    """One object's grid [x, y, z]: the stored one, or "house" made from its mesh."""
-    if kind != HOUSE:
-        grid: NDArray[np.bool_] = store.voxels(index, kind)
-        return grid
-    mesh = store.mesh(index)
-    if mesh is None:
-        raise UsageError(f"object '{store.object_ids[index]}' has no mesh", hint="--set kind=...")
-    return house_voxels(mesh, unit_cube_grid())
-
-
 def load(
     checkpoint: str | Path | None, device: str = "cpu", parameters: MeanParameters | None = None
 ) -> MeanBaseline:
@@ -163,9 +137,5 @@ def load(
     Raises:
         UsageError: A checkpoint was named; there is nothing to load.
     """
-    if checkpoint is not None:
-        raise UsageError(
-            f"'mean' has no weights, so '{checkpoint}' cannot be loaded",
-            hint="leave --checkpoint out",
-        )
+    no_weights(SPEC.id, checkpoint)
     return MeanBaseline(parameters)

@@ -395,6 +395,19 @@ def _zip_members(
             yield name, MemberFile(partial(open_member, file, item, path), item.size, path, name)
 
 
+def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The members of an archive, all of which lie within it.
+
+    Raises:
+        BadZipFile: One begins before the file does, which zipfile believes (until it seeks there).
+    """
+    found = archive.infolist()
+    outside = next((item for item in found if item.header_offset < 0), None)
+    if outside is not None:
+        raise zipfile.BadZipFile(f"{outside.filename!r} begins before the archive does")
+    return found
+
+
 def _zip_data(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> bytes:
     with archive.open(item) as file:
         data = file.read(item.file_size + 1)  # one more: the header may understate
@@ -420,7 +433,7 @@ def read_npz(source: str | Path | bytes, limits: Limits | None = None) -> dict[s
     total = 0
     try:
         with zipfile.ZipFile(handle) as archive:
-            for number, item in enumerate(archive.infolist(), 1):
+            for number, item in enumerate(members_of(archive), 1):
                 name = safe_name(item.filename, label)
                 total += item.file_size
                 _check_member(Path(label), name, number, item.file_size, total, limits)

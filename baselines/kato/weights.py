@@ -26,6 +26,7 @@ from benchbench.baselines.checkpoints import (
 )
 from benchbench.baselines.kato.architecture import Widths, widths_of
 from benchbench.core.errors import InputError
+from benchbench.datasets.archives import members_of
 from benchbench.datasets.npy_header import read_npy_header
 
 FORMAT = "benchbench-kato-1"
@@ -65,7 +66,7 @@ def read_checkpoint(path: str | Path) -> tuple[Widths, Tensors]:
 def _read_npz(path: Path, check: Callable[[Shapes], None]) -> Tensors:
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+            entries = members_of(archive)
             if len(entries) > 256 or sum(e.file_size for e in entries) > MAX_BYTES:
                 raise InputError(
                     f"checkpoint '{path}' unpacks to {sum(e.file_size for e in entries)} bytes "

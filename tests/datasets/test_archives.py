@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchbench.baselines.kato.weights import read_checkpoint
 from benchbench.core.errors import InputError
 from benchbench.datasets import archives
 from benchbench.datasets.archives import (
@@ -228,6 +229,20 @@ def test_npz(tmp_path: Path) -> None:
         for name, array in arrays.items():
             assert np.array_equal(found[name], array)
     found["a"][0, 0] = 5  # arrays are writable
+
+
+def test_npz_whose_members_begin_before_it(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, a=np.arange(9))
+    data = bytearray(stream.getvalue())
+    end = data.rindex(b"PK\x05\x06")  # the directory is said to lie further back than it can
+    place = int.from_bytes(data[end + 16 : end + 20], "little")
+    data[end + 16 : end + 20] = (place + 300).to_bytes(4, "little")
+    with pytest.raises(InputError, match="begins before the archive"):
+        read_npz(bytes(data))
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(InputError, match="begins before the archive"):
+        read_checkpoint(tmp_path / "a.npz")
 
 
 def test_npz_with_objects_is_refused() -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["get_spec", "list_baselines", "load_baseline"]
 
-_FOLDERS = ("kato", "r2n2", "dibr", "mean", "gt")
+_FOLDERS = ("kato", "r2n2", "dibr", "mean", "nearest", "oracle_nearest", "gt")
 
 
 def list_baselines() -> tuple[BaselineSpec, ...]:
@@ -17,7 +17,7 @@ def list_baselines() -> tuple[BaselineSpec, ...]:
 
     Example:
         >>> [spec.id for spec in list_baselines()]
-        ['kato', 'r2n2', 'dibr', 'mean', 'gt']
+        ['kato', 'r2n2', 'dibr', 'mean', 'nearest', 'oracle-nearest', 'gt']
     """
     import importlib
 
@@ -32,8 +32,8 @@ def get_spec(name: str) -> BaselineSpec:
     """
     from benchbench.core.names import require
 
-    require(name, _FOLDERS, "baseline")
-    return next(spec for spec in list_baselines() if spec.id == name)
+    specs = {spec.id: spec for spec in list_baselines()}
+    return specs[require(name, specs, "baseline")]
 
 
 def load_baseline(name: str, checkpoint: Any = None, device: str = "cpu", **params: Any) -> Any:

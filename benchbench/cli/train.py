@@ -142,9 +142,8 @@ def train(
     options: Any = apply_settings(named, words)
     store = open_dataset(dataset, common.root)
     recipe = dataclasses.asdict(options)
-    extras = {"mixed_precision": True} if mixed_precision else {}
     content = f"{store.identity} {store.split_name} {sorted(recipe.items())} {limit}"
-    digest = sha256_text(content + (f" {extras}" if extras else ""))[:8]
+    digest = sha256_text(content + (" mixed precision" if mixed_precision else ""))[:8]
     folder = out or Path("checkpoints") / f"{baseline}-{store.id}-{digest}"
     plan = {
         "baseline": baseline,
@@ -164,11 +163,11 @@ def train(
         return
     if tensorboard:
         check_tensorboard()
-        extras["tensorboard"] = True
     common.say(f"training {baseline} on {store.id} (train split only) into {folder}")
     path = _imported(importlib, spec.trainer)(
-        store, folder, options, device=device, limit=limit, quiet=common.quiet, **extras
-    )
+        store, folder, options, device=device, limit=limit, quiet=common.quiet,
+        mixed_precision=mixed_precision, tensorboard=tensorboard,
+    )  # fmt: skip
     if first:
         _answer(common, {**plan, "checkpoint": str(path)}, str(path))
     common.say(

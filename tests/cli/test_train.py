@@ -79,6 +79,39 @@ def test_what_a_dry_run_shows_can_be_typed(bench: Any) -> None:
     assert folders[0] == folders[1]  # the same recipe is the same run, however it was typed
 
 
+def test_mixed_precision_is_a_run_of_its_own(bench: Any) -> None:
+    exact, mixed = (
+        json.loads(bench(*LINE, *more, "--dry-run", "--json").stdout)
+        for more in ((), ("--mixed-precision",))
+    )
+    assert (exact["mixed_precision"], mixed["mixed_precision"]) == (False, True)
+    assert exact["out"] != mixed["out"] and exact["settings"] == mixed["settings"]
+
+
+def test_what_is_asked_for_reaches_the_trainer(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def train(store: Any, out: Path, options: Any, **more: Any) -> Path:
+        seen.update(more, out=out, steps=options.steps, store=store.id)
+        return out / "model.safetensors"
+
+    monkeypatch.setattr("benchbench.baselines.kato.train.train", train)
+    done = bench(*LINE, "--set", "steps=9", "--limit", 5, "--mixed-precision", "--tensorboard",
+                 "--out", "here", "-q")  # fmt: skip
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "here/model.safetensors\n", "")
+    assert seen == {
+        "device": "cpu", "limit": 5, "quiet": True, "mixed_precision": True, "tensorboard": True,
+        "out": Path("here"), "steps": 9, "store": "shapes13-demo",
+    }  # fmt: skip
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    done = bench(*LINE)  # the first process speaks for all
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "") and seen["quiet"]
+    assert bench(*LINE, "--dry-run").stdout == ""
+
+
 def test_unknown_presets_offer_the_nearest(bench: Any) -> None:
     done = bench(*LINE, "--preset", "single-class-chairs")
     assert (done.exit_code, done.stdout) == (2, "")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from benchbench.core.errors import InputError
 from benchbench.core.progress import Progress
 from benchbench.cuda_ops.library import KernelError
 from benchbench.datasets.store import Store
+from benchbench.evaluation.ahead import Behind, ReadAhead
 from benchbench.evaluation.folder import Rank, RunFolder
 from benchbench.evaluation.plan import Plan, Request, plan_run
 from benchbench.evaluation.predictions import Item, Shard, make_item, write_shard
@@ -24,7 +27,7 @@ LOG = logging.getLogger("benchbench.run")
 DEFAULT_THRESHOLD = 0.5
 
 
-def predict_block(baseline: Any, store: Store, block: Sequence[tuple[int, int]]) -> list[Item]:
+def predict_block(baseline: Any, store: Any, block: Sequence[tuple[int, int]]) -> list[Item]:
     """Predicts one block of fixed size; the last one is padded with its own last item.
 
     A block that fails is done again item by item, each repeated to the same size, so that one bad
@@ -41,7 +44,7 @@ def predict_block(baseline: Any, store: Store, block: Sequence[tuple[int, int]])
     size = int(baseline.block_size)
 
     def predict(items: Sequence[tuple[int, int]]) -> list[Any]:
-        padded = [*items, *[items[-1]] * (size - len(items))]
+        padded = _padded(items, size)
         found = list(baseline.predict_items(store, padded))
         if len(found) != len(padded):
             raise ValueError(f"{len(found)} predictions for {len(padded)} items")
@@ -60,7 +63,7 @@ def predict_block(baseline: Any, store: Store, block: Sequence[tuple[int, int]])
     ]
 
 
-def _predict_alone(predict: Any, store: Store, item: tuple[int, int]) -> Item:
+def _predict_alone(predict: Any, store: Any, item: tuple[int, int]) -> Item:
     object_id, view = store.object_ids[item[0]], item[1]
     try:
         return make_item(object_id, view, predict([item])[0])
@@ -82,35 +85,76 @@ def predict(plan: Plan, rank: Rank, protocols: Sequence[str] = (), quiet: bool =
     """
     mine = [k for k in range(len(plan.shards)) if rank.takes(k)]
     there = {k for k in mine if _usable(plan, k)}
+    todo = [k for k in mine if k not in there]
     jobs = [ScoringJob.on(get_protocol(name), plan.store) for name in protocols]
     total = sum(plan.shards[k][1] - plan.shards[k][0] for k in mine)
     done = sum(plan.shards[k][1] - plan.shards[k][0] for k in there)
     label = f"{plan.config['baseline']['id']} {plan.config['dataset']['split']} predict"
     failed = 0
-    with Progress(label, total, "predictions", quiet, done) as progress:
-        for k in mine:
-            if k in there:
+    looks = plan.baseline.uses_views
+    rendering = str(plan.baseline.rendering(plan.store)) if looks else None
+    blocks = [(k, block) for k in todo for block in _blocks(plan, k)]
+    with (
+        Progress(label, total, "predictions", quiet, done) as progress,
+        contextlib.closing(ReadAhead(plan.store, rendering)) as store,
+        Behind(partial(_write, plan), _scores_behind(plan, jobs)) as behind,
+    ):
+        items: list[Item] = []
+        for n, (k, block) in enumerate(blocks):
+            for _, later in blocks[n : n + 2]:
+                store.announce(_padded(later, plan.block))
+            found = predict_block(plan.baseline, store, block)
+            failed += sum(item.status != "ok" for item in found)
+            items += found
+            progress.update(len(found), failed=failed)
+            if n + 1 < len(blocks) and blocks[n + 1][0] == k:
                 continue
-            first, after = plan.shards[k]
-            items: list[Item] = []
-            for start in range(first, after, plan.block):
-                block = plan.items[start : min(start + plan.block, after)]
-                found = predict_block(plan.baseline, plan.store, block)
-                failed += sum(item.status != "ok" for item in found)
-                items += found
-                progress.update(len(found), failed=failed)
-            threshold = getattr(plan.baseline, "threshold", None)
-            write_shard(
-                plan.folder.prediction_shard(k),
-                items,
-                DEFAULT_THRESHOLD if threshold is None else float(threshold),
-                {"baseline": plan.config["baseline"]["id"], "run": plan.config["hash"],
-                 "device": device_name(plan.device)},
-            )  # fmt: skip
-            LOG.info("predicted shard %d of %d, %d items", k + 1, len(plan.shards), len(items))
+            behind.submit(k, items)
+            items = []
             if k == mine[0]:
+                behind.wait()
                 for job in jobs:
                     check_accepted(job, [plan.folder.prediction_shard(k)], plan.store)
+
+
+def _blocks(plan: Plan, k: int) -> list[Sequence[tuple[int, int]]]:
+    first, after = plan.shards[k]
+    return [
+        plan.items[start : min(start + plan.block, after)]
+        for start in range(first, after, plan.block)
+    ]
+
+
+def _padded(block: Sequence[tuple[int, int]], size: int) -> Sequence[tuple[int, int]]:
+    return [*block, *[block[-1]] * (size - len(block))]
+
+
+def _write(plan: Plan, k: int, items: list[Item]) -> None:
+    """One shard of predictions, whole."""
+    threshold = getattr(plan.baseline, "threshold", None)
+    write_shard(
+        plan.folder.prediction_shard(k),
+        items,
+        DEFAULT_THRESHOLD if threshold is None else float(threshold),
+        {"baseline": plan.config["baseline"]["id"], "run": plan.config["hash"],
+         "device": device_name(plan.device)},
+    )  # fmt: skip
+    LOG.info("predicted shard %d of %d, %d items", k + 1, len(plan.shards), len(items))
+
+
+def _scores_behind(plan: Plan, jobs: Sequence[ScoringJob]) -> Callable[..., None] | None:
+    """Scores finished shards while a GPU predicts; on the CPU the cores are busy as it is."""
+    if plan.device == "cpu" or not jobs:
+        return None
+    truths = TruthSource(plan.store)
+
+    def scored(k: int, _items: list[Item]) -> None:
+        for job in jobs:
+            with Shard(plan.folder.prediction_shard(k)) as shard:
+                target = plan.folder.score_shard(job.spec.id, k)
+                score_shard(job, shard, plan.store, truths, target)
+
+    return scored
 
 
 def _usable(plan: Plan, k: int) -> bool:

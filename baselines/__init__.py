@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["get_spec", "list_baselines", "load_baseline"]
 
-_FOLDERS = ("kato", "r2n2", "dibr", "mean", "nearest", "oracle_nearest", "gt")
+_FOLDERS = ("kato", "r2n2", "learn3d", "vpl", "dibr", "mean", "nearest", "oracle_nearest", "gt")
 
 
 def list_baselines() -> tuple[BaselineSpec, ...]:
@@ -17,7 +17,7 @@ def list_baselines() -> tuple[BaselineSpec, ...]:
 
     Example:
         >>> [spec.id for spec in list_baselines()]
-        ['kato', 'r2n2', 'dibr', 'mean', 'nearest', 'oracle-nearest', 'gt']
+        ['kato', 'r2n2', 'learn3d', 'vpl', 'dibr', 'mean', 'nearest', 'oracle-nearest', 'gt']
     """
     import importlib
 

@@ -9,6 +9,7 @@ may.
 from __future__ import annotations
 
 import pickle  # noqa: TID251 (only the name of its error)
+import struct
 import zipfile
 from pathlib import Path
 
@@ -31,8 +32,11 @@ _FAILURES = (
     TypeError,
     AttributeError,
     AssertionError,
+    ImportError,
+    OverflowError,
     OSError,
     MemoryError,
+    struct.error,
 )
 
 

@@ -157,15 +157,6 @@ def widths_of(shapes: Shapes) -> Widths | None:
     return None
 
 
-def describe(shapes: Shapes) -> str:
-    """Some words on what a file holds, for an error message."""
-    if not shapes:
-        return "no tensors"
-    first = sorted(shapes)[:3]
-    some = ", ".join(f"{name} {'x'.join(map(str, shapes[name])) or 'scalar'}" for name in first)
-    return f"{len(shapes)} tensors ({some}{', ...' if len(shapes) > 3 else ''})"
-
-
 def resnet18_shapes() -> Shapes:
     """Shapes of torchvision's resnet18 under "model."; its last layer is not used by learn3D."""
     shapes: Shapes = {"model.conv1.weight": (64, 3, 7, 7)} | _norm("model.bn1", 64)

@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchbench.baselines.distributed import Processes, Share
 from benchbench.baselines.inputs import choose_rendering, network_pictures
 from benchbench.baselines.kato.pairs import VIEWS, check_views
 from benchbench.baselines.learn3d.bins import rotation_bins, viewpoint_bin_count, viewpoint_bins
 from benchbench.baselines.learn3d.forms import FORMS, Form
-from benchbench.baselines.learn3d.photographs import Photographs
+from benchbench.baselines.learn3d.photographs import Photographs, crop_draws
 from benchbench.baselines.learn3d.pictures import normalised
+from benchbench.baselines.training import ALONE
 from benchbench.core.errors import UsageError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.names import require
@@ -39,12 +41,16 @@ class Batch:
         targets: (B, 64, 64) float32 masks.
         cameras: (B, 3) eyes or (B, 3, 3) rotations.
         bins: (B,) int64 pose bins.
+        share: Which part of the step's batch this is; all of it in one process.
+        total: Pictures of the whole batch.
     """
 
     images: Tensor
     targets: Tensor
     cameras: Tensor
     bins: Tensor
+    share: Share
+    total: int
 
 
 class Examples:
@@ -113,22 +119,35 @@ class Examples:
     def __len__(self) -> int:
         return len(self.bins)
 
-    def batch(self, seed: int, step: int, size: int, device: str) -> Batch:
-        """The pictures of a step: epochs without replacement, the last batch may be smaller."""
+    def batch(self, seed: int, step: int, size: int, group: Processes = ALONE) -> Batch:
+        """The pictures of a step: epochs without replacement, the last batch may be smaller.
+
+        Args:
+            seed: Key of the draws.
+            step: From 1.
+            size: Pictures a step.
+            group: The processes that share each batch.
+        """
         rows = batch_rows(len(self), size, seed, step)
+        share = group.share(len(rows))
+        device = group.device
         if self.photographs is not None:
-            shown, masks = self.photographs.batch(rows, keyed_rng("learn3d-crops", seed, step))
+            draws = crop_draws(len(rows), keyed_rng("learn3d-crops", seed, step))
+            part = [values[share.rows] for values in (rows, *draws)]
+            shown, masks = self.photographs.batch(*part)
             images = normalised(torch.from_numpy(shown).to(device).float().div_(255))
             targets = torch.from_numpy(masks).to(device).float().div_(255)
         else:
-            chosen = torch.from_numpy(self.pictures[rows]).to(device)
+            chosen = torch.from_numpy(self.pictures[rows[share.rows]]).to(device)
             images = chosen.float().div_(255) if chosen.dtype == torch.uint8 else chosen
             targets = images[:, 3]
         return Batch(
             images,
             targets,
-            torch.from_numpy(self.cameras[rows]).to(device),
-            torch.from_numpy(self.bins[rows]).to(device),
+            torch.from_numpy(self.cameras[rows[share.rows]]).to(device),
+            torch.from_numpy(self.bins[rows[share.rows]]).to(device),
+            share,
+            len(rows),
         )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchbench.baselines.checkpoints import training_metadata, write_trained
+from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.learn3d.adam import Adam
 from benchbench.baselines.learn3d.architecture import TAIL, Widths
@@ -18,21 +23,64 @@ from benchbench.baselines.learn3d.forms import Form
 from benchbench.baselines.learn3d.network import Network, initialise
 from benchbench.baselines.learn3d.objective import (
     Topology,
-    draw,
     is_discriminating,
     shape_losses,
     weighted,
 )
+from benchbench.baselines.learn3d.silhouettes import silhouettes
 from benchbench.baselines.learn3d.spec import SilhouetteOptions
 from benchbench.baselines.learn3d.sphere import LEVELS, sphere
 from benchbench.baselines.learn3d.validation import HeldOut
 from benchbench.baselines.learn3d.weights import FORM, FORMAT, tensors_of
-from benchbench.baselines.training import Plan, deterministic, run_key, run_training
+from benchbench.baselines.training import (
+    ALONE,
+    Plan,
+    deterministic,
+    precision,
+    run_key,
+    run_training,
+)
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import UsageError
 
 _LOG_EVERY = 100
+_SHOWN = 8  # pictures for TensorBoard
 Losses = dict[str, tuple[float, Tensor]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training runs, apart from its recipe.
+
+    Attributes:
+        device: "cpu" or "cuda".
+        quiet: No progress.
+        mixed_precision: Encoder and generator compute in bfloat16.
+        tensorboard: Also write `out/tensorboard`.
+    """
+
+    device: str
+    quiet: bool
+    mixed_precision: bool
+    tensorboard: bool
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a task is told of its run.
+
+    Attributes:
+        group: The processes that share each batch.
+        mixed_precision: Encoder and generator compute in bfloat16.
+        quiet: No progress.
+    """
+
+    group: Processes = ALONE
+    mixed_precision: bool = False
+    quiet: bool = True
+
+
+RUNNING = Running()
 
 
 class AdversarialTask:
@@ -44,7 +92,7 @@ class AdversarialTask:
         examples: Training pictures.
         held_out: Check on val, or None.
         options: Recipe.
-        device: "cpu" or "cuda".
+        run: Processes and precision.
     """
 
     def __init__(
@@ -54,11 +102,10 @@ class AdversarialTask:
         examples: Examples,
         held_out: HeldOut | None,
         options: SilhouetteOptions,
-        device: str,
+        run: Running = RUNNING,
     ) -> None:
-        self.options, self.device, self.examples, self.held_out = (
-            options, device, examples, held_out,
-        )  # fmt: skip
+        self.options, self.examples, self.held_out, self.run = options, examples, held_out, run
+        self.device = run.group.device
         self.network = Network(widths)
         self.modules: dict[str, nn.Module] = {
             "discriminator": discriminator,
@@ -67,12 +114,15 @@ class AdversarialTask:
         }
         for name, module in self.modules.items():
             initialise(module, name, options.seed)
-            module.to(device).train()
+            module.to(self.device).train()
+        # What the processes of a training share out; alone they are the networks themselves.
+        self.shared_network = run.group.wrap(self.network)
+        self.shared_discriminator = run.group.wrap(discriminator)
         self.optimizers = {
             name: Adam({f"{name}.{key}": p for key, p in module.named_parameters()})
             for name, module in self.modules.items()
         }
-        self.topology = Topology.of(sphere(widths.vertices)[1], widths.vertices, device)
+        self.topology = Topology.of(sphere(widths.vertices)[1], widths.vertices, self.device)
 
     def adversarial_losses(
         self, number: int, batch: Batch, codes: Tensor, vertices: Tensor, drawn: Tensor
@@ -82,20 +132,29 @@ class AdversarialTask:
 
     def step(self, number: int) -> dict[str, float]:
         options = self.options
-        batch = self.examples.batch(options.seed, number, options.batch, self.device)
-        codes = self.network.encoder(batch.images)
-        vertices = self.network.generator(codes)
-        drawn = draw(vertices, batch.cameras, self.topology, self.examples.form.half_field, options)
+        batch = self.examples.batch(options.seed, number, options.batch, self.run.group)
+        with precision(self.device, self.run.mixed_precision):
+            found = self.shared_network(batch.images)
+        codes, vertices = (value.float() for value in found)
+        drawn = self.draw(vertices, batch.cameras)
         losses = shape_losses(vertices, drawn, batch.targets, self.topology, options)
         losses |= self.adversarial_losses(number, batch, codes, vertices, drawn)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
-        weighted(losses).backward()  # type: ignore[no-untyped-call]
+        (weighted(losses) * batch.share.weight).backward()  # type: ignore[no-untyped-call]
         rate = learning_rate(options, number)
         for name, optimizer in self.optimizers.items():
             if name != "discriminator" or is_discriminating(number):
                 optimizer.step(rate)
-        return {name: float(loss.detach()) for name, (_, loss) in losses.items()}
+        logged = {name: float(loss.detach()) for name, (_, loss) in losses.items()}
+        return self.run.group.mean(logged, batch.share.weight)
+
+    def draw(self, vertices: Tensor, cameras: Tensor) -> Tensor:
+        """(B, 64, 64) silhouettes of a batch."""
+        return silhouettes(
+            vertices, self.topology.faces, cameras, self.examples.form.half_field,
+            anti_aliasing=self.options.anti_aliasing,
+        )  # fmt: skip
 
     def validate(self, number: int) -> dict[str, float]:
         return self.held_out(self.network, self.device) if self.held_out else {}
@@ -115,53 +174,71 @@ class AdversarialTask:
             )
             self.optimizers[name].load(state)
 
+    def pictures(self, number: int) -> dict[str, NDArray[np.uint8]]:
+        """For TensorBoard: masks of some training pictures, and what is drawn."""
+        batch = self.examples.batch(self.options.seed, 1, _SHOWN)
+        self.network.eval()
+        with torch.no_grad():
+            vertices = self.network(batch.images.to(self.device))[1]
+            drawn = self.draw(vertices, batch.cameras.to(self.device)).cpu()
+        self.network.train()
+        rows = torch.cat([torch.cat(list(one), 1) for one in (batch.targets, drawn)])
+        grey = (rows * 255).round().byte().numpy()
+        return {"masks, silhouettes": grey[..., None].repeat(3, -1)}
+
 
 def fit(
     name: str,
-    task: AdversarialTask,
+    make: Callable[[Running], AdversarialTask],
     store: Any,
     out: Path,
-    limit: int | None,
-    quiet: bool,
+    options: SilhouetteOptions,
     training: TrainingIds,
+    limit: int | None,
+    settings: Settings,
 ) -> Path:
     """Runs a task to its end and writes `model.safetensors` and `model.json`.
 
     Args:
         name: Baseline id.
-        task: What is trained.
+        make: Builds the task, within its processes.
         store: The data set.
         out: Folder of the run.
-        limit: Number of training objects, for the record.
-        quiet: No progress.
+        options: Recipe.
         training: The training objects.
+        limit: Number of training objects, for the record.
+        settings: How it runs.
 
     Returns:
         The file of weights.
     """
-    options, widths = task.options, task.network.widths
-    key = run_key(name, store, options, limit)
-    metadata = training_metadata(training)
-    plan = Plan(
-        options.steps, options.save_every, options.validate_every, _LOG_EVERY, key, metadata
-    )
     model = out / "model.safetensors"
-
-    def finish(history: list[dict[str, float]]) -> None:
-        record = {
-            "architecture": str(widths),
-            "parameters": widths.parameters,
-            "settings": key,
-            "train_split_hash": store.split_hash("train"),
-            "history": history,
-        }
-        write_trained(
-            model, tensors_of(task.network), FORMAT, training, record, options.half,
-            {FORM: task.examples.form.id},
+    with deterministic(), processes(settings.device) as group:
+        mixed = settings.mixed_precision
+        key = run_key(name, store, options, limit, mixed, group)
+        plan = Plan(
+            options.steps, options.save_every, options.validate_every, _LOG_EVERY, key,
+            training_metadata(training),
         )  # fmt: skip
+        quiet = settings.quiet or not group.first
+        task = make(Running(group, mixed, quiet))
+        widths = task.network.widths
 
-    with deterministic():
-        run_training(task, plan, out, f"train {name} on {store.id}", quiet, finish)
+        def finish(history: list[dict[str, float]]) -> None:
+            record = {
+                "architecture": str(widths),
+                "parameters": widths.parameters,
+                "settings": key,
+                "train_split_hash": store.split_hash("train"),
+                "history": history,
+            }
+            write_trained(
+                model, tensors_of(task.network), FORMAT, training, record, options.half,
+                {FORM: task.examples.form.id},
+            )  # fmt: skip
+
+        label = f"train {name} on {store.id}"
+        run_training(task, plan, out, label, quiet, finish, group, settings.tensorboard)
     return model
 
 

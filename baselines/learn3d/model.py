@@ -90,7 +90,7 @@ class Learn3dBaseline:
             ShapeError: Another shape or type.
         """
         check_images("predict", images, self.network.widths)
-        return self._meshes(self.network(images.to(self.device)))
+        return self._meshes(self.network(images.to(self.device))[1])
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:

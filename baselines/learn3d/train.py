@@ -14,6 +14,8 @@ from benchbench.baselines.learn3d.examples import Batch, Examples, check_form
 from benchbench.baselines.learn3d.fitting import (
     AdversarialTask,
     Losses,
+    Running,
+    Settings,
     check_options,
     conv_widths,
     fit,
@@ -37,6 +39,8 @@ def train(
     device: str = "cpu",
     limit: int | None = None,
     quiet: bool = False,
+    mixed_precision: bool = False,
+    tensorboard: bool = False,
 ) -> Path:
     """Trains, resuming by itself, and writes `model.safetensors` and `model.json` into `out`.
 
@@ -47,30 +51,37 @@ def train(
         device: "cpu" or "cuda".
         limit: Use the first that many training objects only.
         quiet: No progress on stderr.
+        mixed_precision: Encoder and generator compute in bfloat16, the rest in 32 bits.
+        tensorboard: Also write `out/tensorboard`.
 
     Returns:
         The file of weights, for `load_baseline("learn3d", checkpoint=...)`.
 
     Raises:
         UsageError: An option makes no sense, or the data set is not of that form.
-        MissingError: The data set has no training objects.
+        MissingError: The data set has no training objects, or TensorBoard is not installed.
         CheckError: `out` belongs to a run with other settings.
     """
-    options = options or Learn3dOptions()
+    recipe = options or Learn3dOptions()
     check_device(device)
-    form = check_form(options.form, store, options.rendering)
-    widths = widths_of_options(options, form)
-    rows, classes = training_rows(store, options, limit, "learn3d")
-    examples = Examples(
-        store, form, rows, options.rendering, widths.image_size, options.train_views,
-        (options.azimuth_width, options.elevation_width), quiet,
-    )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):  # torch's own initial weights are not used
-        discriminator = PoseDiscriminator(widths.latent, examples.bin_count, options.discriminator)
-    held_out = held_out_of(store, widths, examples, options, classes)
-    task = Learn3dTask(widths, discriminator, examples, held_out, options, device)
+    form = check_form(recipe.form, store, recipe.rendering)
+    widths = widths_of_options(recipe, form)
+    rows, classes = training_rows(store, recipe, limit, "learn3d")
+
+    def make(run: Running) -> Learn3dTask:
+        examples = Examples(
+            store, form, rows, recipe.rendering, widths.image_size, recipe.train_views,
+            (recipe.azimuth_width, recipe.elevation_width), run.quiet,
+        )  # fmt: skip
+        with torch.random.fork_rng(devices=[]):  # torch's own initial weights are not used
+            bins = examples.bin_count
+            discriminator = PoseDiscriminator(widths.latent, bins, recipe.discriminator)
+        held_out = held_out_of(store, widths, examples, recipe, classes)
+        return Learn3dTask(widths, discriminator, examples, held_out, recipe, run)
+
     training = TrainingIds.of(store, rows)
-    return fit("learn3d", task, store, Path(out), limit, quiet, training)
+    settings = Settings(device, quiet, mixed_precision, tensorboard)
+    return fit("learn3d", make, store, Path(out), recipe, training, limit, settings)
 
 
 def widths_of_options(options: Learn3dOptions, form: Form) -> Widths:
@@ -122,5 +133,4 @@ class Learn3dTask(AdversarialTask):
     def adversarial_losses(
         self, number: int, batch: Batch, codes: Tensor, vertices: Tensor, drawn: Tensor
     ) -> Losses:
-        discriminator = self.modules["discriminator"]
-        return pose_losses(number, codes, batch.bins, discriminator, self.options)
+        return pose_losses(number, codes, batch.bins, self.shared_discriminator, self.options)

@@ -68,7 +68,7 @@ class HeldOut:
         with torch.no_grad():
             for start in range(0, self.count, _BLOCK):
                 part = slice(start, start + _BLOCK)
-                vertices = network(self.images[part].to(device)).cpu().double()
+                vertices = network(self.images[part].to(device))[1].cpu().double()
                 matrix = self.to_grid[part]
                 inside = vertices @ matrix[:, :3, :3].transpose(1, 2) + matrix[:, None, :3, 3]
                 grids = voxelize(inside.float(), self.faces, self.truth.shape[1])

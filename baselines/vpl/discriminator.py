@@ -46,6 +46,24 @@ class ViewDiscriminator(nn.Module):
         return self.adv_layer(features), features
 
 
+class Judge(nn.Module):
+    """A discriminator that judges several batches one after another, in one call.
+
+    Training in several processes allows one call a step; and batch norms must see each batch alone.
+
+    Args:
+        discriminator: Batch to probabilities and features.
+    """
+
+    def __init__(self, discriminator: ViewDiscriminator) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def forward(self, *seen: Tensor) -> list[Tensor]:
+        """Probabilities (B, 1) of each batch."""
+        return [self.discriminator(one)[0] for one in seen]
+
+
 def with_view(silhouettes: Tensor, views: Tensor, count: int) -> Tensor:
     """What the discriminator sees: a silhouette and `count` planes, that of its view 1.
 

@@ -7,10 +7,12 @@ the same prediction: no picture of the data ever enters the discriminator.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from benchbench.baselines.learn3d.objective import is_discriminating
@@ -18,23 +20,25 @@ from benchbench.baselines.vpl.discriminator import with_view
 from benchbench.core.keyed import keyed_rng
 
 
-def other_views(views: NDArray[np.int64], count: int, seed: int, step: int) -> NDArray[np.int64]:
-    """For each view another one, uniform.
+def view_shifts(batch: int, count: int, seed: int, step: int) -> NDArray[np.int64]:
+    """How many views on each mesh is drawn again: 1 to count - 1, uniform.
 
-    The original redraws until they differ; this draws among the others at once.
+    The original redraws a view until it is another one; this draws among the others at once.
 
     Args:
-        views: (B,).
+        batch: B.
         count: K.
         seed: Part of the key.
         step: Part of the key.
 
+    Returns:
+        (B,) int64, to be added to the view modulo K.
+
     Example:
-        >>> bool((other_views(np.zeros(9, np.int64), 2, 0, 1) == 1).all())
-        True
+        >>> view_shifts(3, 2, 0, 1).tolist()
+        [1, 1, 1]
     """
-    shift = keyed_rng("vpl-views", seed, step).integers(1, count, len(views))
-    return (views + shift) % count
+    return keyed_rng("vpl-views", seed, step).integers(1, count, batch)
 
 
 def view_losses(
@@ -44,7 +48,7 @@ def view_losses(
     own_views: Tensor,
     new_views: Tensor,
     count: int,
-    discriminator: nn.Module,
+    judge: Callable[..., list[Tensor]],
     adversarial: float,
 ) -> dict[str, tuple[float, Tensor]]:
     """Losses of the discriminator, or of deceiving it, each with its weight.
@@ -56,17 +60,18 @@ def view_losses(
         own_views: (B,) int64.
         new_views: (B,) int64.
         count: K.
-        discriminator: Silhouettes with view planes to probabilities.
+        judge: Batches of silhouettes with view planes to probabilities (`Judge`).
         adversarial: Weight of deceiving it.
     """
     if is_discriminating(iteration):
-        fake, _ = discriminator(with_view(other.detach(), new_views, count))
-        real, _ = discriminator(with_view(own.detach(), own_views, count))
+        fake, real = judge(
+            with_view(other.detach(), new_views, count), with_view(own.detach(), own_views, count)
+        )
         loss = (_cross_entropy(fake, 0.0) + _cross_entropy(real, 1.0)) / 2
         return {"view_loss": (1.0, loss)}
     if not adversarial:
         return {}
-    fake, _ = discriminator(with_view(other, new_views, count))
+    (fake,) = judge(with_view(other, new_views, count))
     return {"deception": (adversarial, _cross_entropy(fake, 1.0))}
 
 

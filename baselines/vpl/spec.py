@@ -49,7 +49,7 @@ SPEC = BaselineSpec(
         "Kato, Harada: Learning View Priors for Single-view 3D Reconstruction. CVPR 2019; "
         "re-implementation of Peng, Wang, Dong, Tan, Neurocomputing 2020"
     ),
-    licence="MIT (these weights); learn3D's program: non-profit research only",
+    licence="MIT",
     takes="image",
     output="mesh",
     renderings=("kato", "choy"),
@@ -60,4 +60,5 @@ SPEC = BaselineSpec(
     trainer="benchbench.baselines.vpl.train:train",
     options="benchbench.baselines.vpl.spec:VplOptions",
     protocols=("kato-iou-v1",),
+    presets=PRESETS,
 )

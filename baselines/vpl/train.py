@@ -13,17 +13,19 @@ from benchbench.baselines.learn3d.examples import Batch, Examples, check_form, k
 from benchbench.baselines.learn3d.fitting import (
     AdversarialTask,
     Losses,
+    Running,
+    Settings,
     check_options,
     conv_widths,
     fit,
     held_out_of,
     training_rows,
 )
-from benchbench.baselines.learn3d.objective import draw, is_discriminating
+from benchbench.baselines.learn3d.objective import is_discriminating
 from benchbench.baselines.learn3d.silhouettes import SIZE
 from benchbench.baselines.training_ids import TrainingIds
-from benchbench.baselines.vpl.discriminator import ViewDiscriminator
-from benchbench.baselines.vpl.objective import other_views, view_losses
+from benchbench.baselines.vpl.discriminator import Judge, ViewDiscriminator
+from benchbench.baselines.vpl.objective import view_losses, view_shifts
 from benchbench.baselines.vpl.spec import VplOptions
 from benchbench.core.errors import UsageError
 
@@ -36,8 +38,12 @@ def train(
     device: str = "cpu",
     limit: int | None = None,
     quiet: bool = False,
+    mixed_precision: bool = False,
+    tensorboard: bool = False,
 ) -> Path:
     """Trains, resuming by itself, and writes `model.safetensors` and `model.json` into `out`.
+
+    Under `torchrun` the discriminator's batch norms see each process's own share of a batch.
 
     Args:
         store: A prepared data set whose rendering has Kato's cameras.
@@ -46,32 +52,38 @@ def train(
         device: "cpu" or "cuda".
         limit: Use the first that many training objects only.
         quiet: No progress on stderr.
+        mixed_precision: Encoder and generator compute in bfloat16, the rest in 32 bits.
+        tensorboard: Also write `out/tensorboard`.
 
     Returns:
         The file of weights, for `load_baseline("vpl", checkpoint=...)`.
 
     Raises:
         UsageError: An option makes no sense, or the rendering has other cameras.
-        MissingError: The data set has no training objects.
+        MissingError: The data set has no training objects, or TensorBoard is not installed.
         CheckError: `out` belongs to a run with other settings.
     """
-    options = options or VplOptions()
+    recipe = options or VplOptions()
     check_device(device)
-    form = check_form("kato", store, options.rendering)
-    check_options(options)
-    if len(options.discriminator) != 4 or min(options.discriminator) < 1:
-        raise UsageError(f"discriminator takes four widths, not {options.discriminator}")
-    if not options.adversarial >= 0:
-        raise UsageError(f"adversarial must not be negative, but is {options.adversarial}")
-    widths = conv_widths(options, form, SIZE, False)
-    rows, classes = training_rows(store, options, limit, "vpl")
-    examples = Examples(store, form, rows, options.rendering, SIZE, quiet=quiet)
-    held_out = held_out_of(store, widths, examples, options, classes)
-    with torch.random.fork_rng(devices=[]):
-        discriminator = ViewDiscriminator(1 + examples.bin_count, options.discriminator)
-    task = VplTask(widths, discriminator, examples, held_out, options, device)
+    form = check_form("kato", store, recipe.rendering)
+    check_options(recipe)
+    if len(recipe.discriminator) != 4 or min(recipe.discriminator) < 1:
+        raise UsageError(f"discriminator takes four widths, not {recipe.discriminator}")
+    if not recipe.adversarial >= 0:
+        raise UsageError(f"adversarial must not be negative, but is {recipe.adversarial}")
+    widths = conv_widths(recipe, form, SIZE, False)
+    rows, classes = training_rows(store, recipe, limit, "vpl")
+
+    def make(run: Running) -> VplTask:
+        examples = Examples(store, form, rows, recipe.rendering, SIZE, quiet=run.quiet)
+        with torch.random.fork_rng(devices=[]):  # torch's own initial weights are not used
+            discriminator = Judge(ViewDiscriminator(1 + examples.bin_count, recipe.discriminator))
+        held_out = held_out_of(store, widths, examples, recipe, classes)
+        return VplTask(widths, discriminator, examples, held_out, recipe, run)
+
     training = TrainingIds.of(store, rows)
-    return fit("vpl", task, store, Path(out), limit, quiet, training)
+    settings = Settings(device, quiet, mixed_precision, tensorboard)
+    return fit("vpl", make, store, Path(out), recipe, training, limit, settings)
 
 
 class VplTask(AdversarialTask):
@@ -83,12 +95,12 @@ class VplTask(AdversarialTask):
         self, number: int, batch: Batch, codes: Tensor, vertices: Tensor, drawn: Tensor
     ) -> Losses:
         count = self.examples.bin_count
-        views = other_views(batch.bins.cpu().numpy(), count, self.options.seed, number)
-        eyes = torch.from_numpy(kato_eyes()[views]).to(self.device)
+        shifts = view_shifts(batch.total, count, self.options.seed, number)[batch.share.rows]
+        new = (batch.bins + torch.from_numpy(shifts).to(self.device)) % count
         # The discriminator's own lesson needs no gradient of the drawing.
         seen = vertices.detach() if is_discriminating(number) else vertices
-        other = draw(seen, eyes, self.topology, self.examples.form.half_field, self.options)
+        other = self.draw(seen, torch.from_numpy(kato_eyes()).to(self.device)[new])
         return view_losses(
-            number, drawn, other, batch.bins, torch.from_numpy(views).to(self.device), count,
-            self.modules["discriminator"], self.options.adversarial,
+            number, drawn, other, batch.bins, new, count, self.shared_discriminator,
+            self.options.adversarial,
         )  # fmt: skip

@@ -19,12 +19,12 @@ from benchbench.baselines.learn3d.architecture import Widths
 from benchbench.baselines.learn3d.network import Generator, PoseDiscriminator
 from benchbench.baselines.learn3d.objective import (
     Topology,
-    draw,
     is_discriminating,
     pose_losses,
     shape_losses,
     weighted,
 )
+from benchbench.baselines.learn3d.silhouettes import silhouettes
 from benchbench.baselines.learn3d.spec import Learn3dOptions
 from benchbench.baselines.learn3d.sphere import sphere
 
@@ -57,7 +57,7 @@ def iteration(
     batch: dict[str, Tensor],
 ) -> dict[str, tuple[float, Tensor]]:
     vertices = generator(codes)
-    drawn = draw(vertices, batch["eye"], TOPOLOGY, 15.0, OPTIONS)
+    drawn = silhouettes(vertices, TOPOLOGY.faces, batch["eye"], 15.0)
     masks = batch["images_uint8"][:, 3].float() / 255
     losses = shape_losses(vertices, drawn, masks, TOPOLOGY, OPTIONS)
     bins = batch["view_ids"].long()
@@ -83,7 +83,7 @@ def test_two_iterations(arrays, values) -> None:
                 # signs among its weights, and with them Adam's first step.
                 apart = (vertices - file["vertices"]).abs()
                 assert (apart > 1e-5).any(0).sum() <= 1 and apart.max() <= 2.01 * RATE
-            drawn = draw(vertices, d["eye"], TOPOLOGY, 15.0, OPTIONS)
+            drawn = silhouettes(vertices, TOPOLOGY.faces, d["eye"], 15.0)
             assert (drawn - file["silhouettes"][:, 0]).abs().sum() <= FEW
         adam_g.zero_grad()
         adam_d.zero_grad()

@@ -13,10 +13,11 @@ from benchbench.baselines.learn3d.adam import Adam
 from benchbench.baselines.learn3d.architecture import Widths
 from benchbench.baselines.learn3d.examples import kato_eyes
 from benchbench.baselines.learn3d.network import Generator
-from benchbench.baselines.learn3d.objective import Topology, draw, shape_losses, weighted
+from benchbench.baselines.learn3d.objective import Topology, shape_losses, weighted
+from benchbench.baselines.learn3d.silhouettes import silhouettes
 from benchbench.baselines.learn3d.sphere import sphere
-from benchbench.baselines.vpl.discriminator import ViewDiscriminator, with_view
-from benchbench.baselines.vpl.objective import other_views, view_losses
+from benchbench.baselines.vpl.discriminator import Judge, ViewDiscriminator, with_view
+from benchbench.baselines.vpl.objective import view_losses, view_shifts
 from benchbench.baselines.vpl.spec import VplOptions
 
 OPTIONS = VplOptions()
@@ -70,10 +71,10 @@ def test_two_iterations(arrays, values) -> None:
 
     codes = d["z"].clone().requires_grad_()
     vertices = generator(codes)
-    drawn = draw(vertices, eyes[own], TOPOLOGY, 15.0, OPTIONS)
-    other = draw(vertices, eyes[new], TOPOLOGY, 15.0, OPTIONS)
+    drawn = silhouettes(vertices, TOPOLOGY.faces, eyes[own], 15.0)
+    other = silhouettes(vertices, TOPOLOGY.faces, eyes[new], 15.0)
     losses = shape_losses(vertices, drawn, masks, TOPOLOGY, OPTIONS)
-    losses |= view_losses(1, drawn, other, own, new, VIEWS, discriminator, 1.0)
+    losses |= view_losses(1, drawn, other, own, new, VIEWS, Judge(discriminator), 1.0)
     assert losses["iou_loss"][1].item() == pytest.approx(first["iou_loss"], rel=1e-5)
     assert losses["smoothness"][1].item() == pytest.approx(first["smoothness"], rel=1e-5)
     assert losses["view_loss"][1].item() == pytest.approx(first["d_loss"], rel=1e-5)
@@ -95,7 +96,9 @@ def test_two_iterations(arrays, values) -> None:
     np.testing.assert_allclose(step[clear].abs(), 1e-4, rtol=1e-3)
     discriminator.zero_grad()
 
-    deceiving = view_losses(2, drawn.detach(), other.detach(), own, new, VIEWS, discriminator, 2.0)
+    deceiving = view_losses(
+        2, drawn.detach(), other.detach(), own, new, VIEWS, Judge(discriminator), 2.0
+    )
     assert set(deceiving) == {"deception"} and deceiving["deception"][0] == 2.0
     with torch.no_grad():
         fake, _ = discriminator(with_view(other, new, VIEWS))
@@ -117,19 +120,18 @@ def test_only_the_discriminator_learns_from_odd_iterations() -> None:
     own = torch.rand(3, 64, 64, requires_grad=True)
     other = torch.rand(3, 64, 64, requires_grad=True)
     views = torch.tensor([0, 1, 2])
-    weighted(view_losses(1, own, other, views, views.flip(0), 3, network, 1.0)).backward()
+    weighted(view_losses(1, own, other, views, views.flip(0), 3, Judge(network), 1.0)).backward()
     assert own.grad is None and other.grad is None
     assert network.adv_layer[0].weight.grad is not None
-    weighted(view_losses(2, own, other, views, views.flip(0), 3, network, 1.0)).backward()
+    weighted(view_losses(2, own, other, views, views.flip(0), 3, Judge(network), 1.0)).backward()
     assert own.grad is None and other.grad.abs().sum() > 0
-    assert view_losses(2, own, other, views, views, 3, network, 0.0) == {}
+    assert view_losses(2, own, other, views, views, 3, Judge(network), 0.0) == {}
 
 
 def test_other_views_differ_and_are_even() -> None:
-    views = np.arange(VIEWS).repeat(500)
-    found = other_views(views, VIEWS, 3, 1)
-    assert (found != views).all() and found.min() == 0 and found.max() == VIEWS - 1
-    counts = np.bincount((found - views) % VIEWS, minlength=VIEWS)
-    assert counts[0] == 0 and counts[1:].min() > 0.8 * len(views) / (VIEWS - 1)
-    assert np.array_equal(found, other_views(views, VIEWS, 3, 1))
-    assert not np.array_equal(found, other_views(views, VIEWS, 3, 2))
+    shifts = view_shifts(12_000, VIEWS, 3, 1)
+    counts = np.bincount(shifts, minlength=VIEWS)
+    assert len(counts) == VIEWS and counts[0] == 0
+    assert counts[1:].min() > 0.8 * len(shifts) / (VIEWS - 1)
+    assert np.array_equal(shifts, view_shifts(12_000, VIEWS, 3, 1))
+    assert not np.array_equal(shifts, view_shifts(12_000, VIEWS, 3, 2))

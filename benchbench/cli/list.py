@@ -156,18 +156,18 @@ def _weights_state(baseline: str) -> str:
 
 
 def _protocols(_root: Path) -> list[dict[str, Any]]:
-    from benchbench.protocols.registry import protocols
+    from benchbench.protocols.registry import protocols, refused_protocols
 
     return [
         {
             "kind": "protocol",
             "name": spec.id,
-            "state": "house" if spec.house else "reproduced",
+            "state": "refused" if spec.refused else "house" if spec.house else "reproduced",
             "licence": "",
             "size": "",
             **{key: value for key, value in _plain(spec).items() if key != "id"},
         }
-        for spec in protocols().values()
+        for spec in (*protocols().values(), *refused_protocols().values())
     ]
 
 

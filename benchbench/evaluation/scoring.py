@@ -23,7 +23,7 @@ from benchbench.datasets.store import Store
 from benchbench.evaluation.predictions import OK, Item, Shard
 from benchbench.evaluation.scores import Score, read_note, read_scores, write_scores
 from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
-from benchbench.protocols.registry import load_scorer
+from benchbench.protocols.registry import load_scorer, named_grid
 from benchbench.protocols.specs import ProtocolSpec
 from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
 
@@ -51,10 +51,8 @@ class ScoringJob:
     @classmethod
     def on(cls, spec: ProtocolSpec, store: Store) -> ScoringJob:
         """The job for a prepared data set."""
-        grid: str | None = None
-        if spec.truth.startswith("voxels:"):
-            grid = spec.truth.partition(":")[2]
-        elif spec.truth == "voxels" or (spec.truth == "mesh|voxels" and not has_mesh(store)):
+        grid = named_grid(spec, store.voxel_kinds)
+        if spec.truth == "voxels" or (spec.truth == "mesh|voxels" and not has_mesh(store)):
             grid = truth_grid(store)
         return cls(spec, grid, sha256_text(f"{spec.id}\n{grid}\n{store.identity}"))
 

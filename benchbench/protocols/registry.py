@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from benchbench.core.errors import UsageError
 from benchbench.core.names import require
 from benchbench.protocols.specs import ProtocolSpec
+from benchbench.protocols.specs_refused import REFUSED_PROTOCOLS
 from benchbench.protocols.specs_surface import SURFACE_PROTOCOLS
 from benchbench.protocols.specs_voxels import VOXEL_PROTOCOLS
 
@@ -23,7 +24,7 @@ ALIASES: dict[str, tuple[tuple[str, str], ...]] = {
 
 @functools.cache
 def protocols() -> dict[str, ProtocolSpec]:
-    """All protocols by id, in the order in which they are listed.
+    """All protocols that can be computed by id, in the order in which they are listed.
 
     Example:
         >>> list(protocols())[:2]
@@ -37,16 +38,35 @@ def protocols() -> dict[str, ProtocolSpec]:
     return found
 
 
+@functools.cache
+def refused_protocols() -> dict[str, ProtocolSpec]:
+    """The published protocols that nobody can compute again, by id; each says why.
+
+    Example:
+        >>> refused_protocols()["psgn-iou-v1"].instead
+        'r2n2-iou-v1'
+    """
+    return {spec.id: spec for spec in REFUSED_PROTOCOLS}
+
+
 def get_protocol(name: str) -> ProtocolSpec:
     """The protocol of that id.
 
     Raises:
-        UsageError: There is none; the message offers the nearest ids.
+        UsageError: There is none, and the message offers the nearest ids; or nobody can compute
+            it again, and the message says why.
 
     Example:
         >>> get_protocol("bench-iou-v1").metrics[0].name
         'iou'
     """
+    refused = refused_protocols()
+    if name in refused:
+        instead = refused[name].instead
+        raise UsageError(
+            f"{name} cannot be computed again: {refused[name].refused}",
+            hint=f"--protocol {instead}" if instead else f"bench list {name}",
+        )
     return protocols()[require(name, protocols(), "protocol")]
 
 
@@ -69,6 +89,8 @@ def resolve_metric(text: str) -> tuple[tuple[str, str], ...]:
     if text in ALIASES:
         return ALIASES[text]
     name, _, metric = text.partition(":")
+    if name in refused_protocols():
+        get_protocol(name)  # says why
     require(name, [*ALIASES, *protocols()], "metric")
     if name in ALIASES:
         raise UsageError(
@@ -114,8 +136,23 @@ def unmet(
         return None if kinds else "voxel grids"
     if need == "mesh|voxels":
         return None if has_mesh or kinds else "meshes or voxel grids"
-    kind = need.partition(":")[2]
-    return None if kind in kinds else f"voxel grids of kind '{kind}'"
+    wanted = need.partition(":")[2].split("|")
+    if set(wanted) & set(kinds):
+        return None
+    return f"voxel grids of kind {' or '.join(repr(kind) for kind in wanted)}"
+
+
+def named_grid(spec: ProtocolSpec, voxel_kinds: Iterable[str]) -> str | None:
+    """The kind of grid that a protocol names and a set holds, None if it names or holds none.
+
+    Example:
+        >>> named_grid(get_protocol("r2n2-iou-v1"), ["kato", "binvox"])
+        'binvox'
+    """
+    kinds = list(voxel_kinds)
+    if not spec.truth.startswith("voxels:"):
+        return None
+    return next((k for k in spec.truth.partition(":")[2].split("|") if k in kinds), None)
 
 
 def default_protocols(

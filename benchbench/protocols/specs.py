@@ -62,7 +62,7 @@ class ProtocolSpec:
         scorer: "module:function" of the arithmetic.
         metrics: The numbers; the first is the primary one.
         truth: What a data set must hold: "mesh", "voxels", "mesh|voxels", "mesh|points",
-            "voxels:<kind>".
+            "voxels:<kind>" or "voxels:<kind>|<kind>", of which the first that is there counts.
         accepts: Kinds of prediction, each with the named conversion ("" means none is needed).
         views: "all" (every view must have been predicted), "first" (only the first view counts) or
             "any" (the run's own choice, which the caption names).
@@ -71,6 +71,11 @@ class ProtocolSpec:
         edge_cases: Sentences.
         faults: Known faults of the original script that are or are not reproduced.
         house: This project's own protocol (a default), not a reproduced one.
+        used_by: Papers and repositories whose tables hold such numbers.
+        unconfirmed: Facts that nobody could confirm, each a sentence; listings mark them.
+        slugs: What lists of published numbers call it.
+        refused: Why nobody can compute it again, "" if somebody can. Such a protocol has no scorer.
+        instead: The id of the nearest one that can be computed, "" if there is none.
     """
 
     id: str
@@ -101,6 +106,11 @@ class ProtocolSpec:
     edge_cases: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     house: bool = field(default=False)
+    used_by: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    slugs: tuple[str, ...] = ()
+    refused: str = ""
+    instead: str = ""
 
     def metric(self, name: str) -> MetricSpec:
         """The metric of that name; KeyError if there is none."""

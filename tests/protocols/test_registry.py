@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -14,7 +14,9 @@ from benchbench.protocols.registry import (
     default_protocols,
     get_protocol,
     load_scorer,
+    named_grid,
     protocols,
+    refused_protocols,
     resolve_metric,
     unmet,
 )
@@ -36,9 +38,24 @@ def test_every_protocol_is_complete(name: str) -> None:
     assert spec.views in ("all", "first", "any")
     assert len({m.name for m in spec.metrics}) == len(spec.metrics)
     for metric in spec.metrics:
-        # The penalty is the bad end of the scale.
-        assert metric.penalty == 0.0 if metric.higher_is_better else metric.penalty > 0
+        # The penalty is the bad end of the scale: 0, or -1 where the original gives that.
+        assert metric.penalty in (0.0, -1.0) if metric.higher_is_better else metric.penalty > 0
         assert metric.formula and metric.unit and metric.title
+
+
+@pytest.mark.parametrize("name", list(refused_protocols()))
+def test_what_cannot_be_computed_is_refused_with_the_reason(name: str) -> None:
+    spec = refused_protocols()[name]
+    assert name not in protocols() and spec.refused and not spec.scorer
+    for field in (*TWELVE, "paper", "reference", "title"):
+        assert getattr(spec, field), field
+    for ask in (get_protocol, resolve_metric):
+        with pytest.raises(UsageError) as caught:
+            ask(name)
+        assert str(caught.value) == f"{name} cannot be computed again: {spec.refused}"
+        hint = f"--protocol {spec.instead}" if spec.instead else f"bench list {name}"
+        assert caught.value.hint == hint
+    assert not spec.instead or spec.instead in protocols()
 
 
 def test_the_twelve_fields_are_fields() -> None:
@@ -75,6 +92,9 @@ def test_unknown_names_offer_near_ones() -> None:
 
 def test_unmet() -> None:
     assert unmet(get_protocol("r2n2-iou-v1"), True, ["kato"]) == "voxel grids of kind 'binvox'"
+    either = replace(get_protocol("r2n2-iou-v1"), truth="voxels:vpl|lsm")
+    assert unmet(either, True, ["lsm"]) is None and named_grid(either, ["lsm", "vpl"]) == "vpl"
+    assert unmet(either, True, ["kato"]) == "voxel grids of kind 'vpl' or 'lsm'"
     assert unmet(get_protocol("bench-surface-v1"), False, ["kato"]) == "meshes"
     assert unmet(get_protocol("bench-iou-v1"), False, []) == "meshes or voxel grids"
     assert unmet(get_protocol("voxel-surface-v1"), True, []) == "voxel grids"

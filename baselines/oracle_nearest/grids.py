@@ -26,19 +26,23 @@ def pack(grid: NDArray[np.bool_]) -> Words:
 class Grids:
     """Packed grids of one size, to be searched.
 
+    They are kept in the order of their counts of cells, so that those which a bound leaves in
+    lie side by side.
+
     Args:
         grids: (N, W) words of `pack`, N >= 1.
     """
 
     def __init__(self, grids: Words) -> None:
-        self.grids = grids
-        self.counts = np.bitwise_count(grids).sum(1, dtype=np.int64)
+        counts = np.bitwise_count(grids).sum(1, dtype=np.int64)
+        self.rows = np.argsort(counts, kind="stable")
+        self.grids, self.counts = grids[self.rows], counts[self.rows]
 
     def best(self, query: Words) -> tuple[int, float]:
         """The first row with the largest IoU, and that; two empty grids agree.
 
         The smaller of two grids at most lies in the larger one, so IoU is at most the ratio of
-        their counts: rows are compared in the order of that bound, until no other can win.
+        their counts: chunks are compared in the order of that bound, until no other can win.
 
         Args:
             query: (W,) words.
@@ -49,19 +53,22 @@ class Grids:
             0
         """
         own = int(np.bitwise_count(query).sum(dtype=np.int64))
-        smaller, larger = np.minimum(self.counts, own), np.maximum(self.counts, own)
-        bounds = np.where(larger > 0, smaller / np.maximum(larger, 1), 1.0)
-        order = np.argsort(-bounds, kind="stable")
+        starts = np.arange(0, len(self.grids), _CHUNK)
+        low = self.counts[starts]
+        high = self.counts[np.minimum(starts + _CHUNK, len(self.grids)) - 1]
+        bounds = np.ones(len(starts))
+        bounds[own < low] = own / low[own < low]
+        bounds[own > high] = high[own > high] / own
         row, value = -1, -1.0
-        for start in range(0, len(order), _CHUNK):
-            rows = order[start : start + _CHUNK]
-            if bounds[rows[0]] < value:
+        for chunk in np.argsort(-bounds, kind="stable").tolist():
+            if bounds[chunk] < value:
                 break
-            both = np.bitwise_count(self.grids[rows] & query).sum(1, dtype=np.int64)
-            union = self.counts[rows] + own - both
+            part = slice(starts[chunk], starts[chunk] + _CHUNK)
+            both = np.bitwise_count(self.grids[part] & query).sum(1, dtype=np.int64)
+            union = self.counts[part] + own - both
             found = np.where(union > 0, both / np.maximum(union, 1), 1.0)
             here = float(found.max())
-            first = int(rows[found == here].min())
+            first = int(self.rows[part][found == here].min())
             if here > value or (here == value and first < row):
                 row, value = first, here
         return row, value

@@ -10,43 +10,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchbench.core.errors import UsageError
-from benchbench.datasets.cameras import Camera, is_orthonormal
 
 FIELD_OF_VIEW = 30.0
 """Degrees, both ways; the authors use it whatever the data says."""
+_TURNING_ERROR = 1e-3  # what an honest matrix in 32 bits keeps
 _FLIP = np.diag([1.0, -1.0, -1.0])  # x right, y down, z forward to x right, y up, z backward
 
 
 def renderer_camera(
-    camera: Camera, source_to_object: NDArray[np.float64]
+    world_to_camera: NDArray[np.float64], source_to_object: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One camera for points of the object frame.
+    """Cameras for points of the object frame.
 
     Args:
-        camera: Of the source's frame.
+        world_to_camera: (..., 4, 4) from the source's frame; x right, y down, z forward.
         source_to_object: (4, 4) from that frame to the object frame: any similarity.
 
     Returns:
-        Rotation (3, 3), rows x right, y up, z backward, and the camera's centre (3,), float32.
+        Rotations (..., 3, 3), rows x right, y up, z backward, and the cameras' centres (..., 3),
+        float32.
 
     Raises:
-        UsageError: The matrices are no similarity.
+        UsageError: The matrices are no similarities, or mirror.
 
     Example:
-        >>> camera = Camera(np.array([[1.0, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 3], [0, 0, 0, 1]]),
-        ...                 np.eye(3))
-        >>> rotation, centre = renderer_camera(camera, np.eye(4))
+        >>> rotation, centre = renderer_camera(
+        ...     np.array([[1.0, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 3], [0, 0, 0, 1]]), np.eye(4))
         >>> bool((rotation == np.eye(3)).all()), centre.tolist()
         (True, [0.0, 0.0, 3.0])
     """
-    matrix = camera.world_to_camera @ np.linalg.inv(source_to_object)
-    determinant = np.linalg.det(matrix[:3, :3])
-    scale = np.cbrt(determinant)
-    if not scale > 0 or not is_orthonormal(matrix[:3, :3] / scale):
-        raise UsageError("a camera of this data set mirrors or shears the object frame")
+    matrix = world_to_camera @ np.linalg.inv(source_to_object)
+    scale = np.cbrt(np.linalg.det(matrix[..., :3, :3]))[..., None]
     # A picture does not change when the camera's frame is scaled.
-    turn, shift = matrix[:3, :3] / scale, matrix[:3, 3] / scale
-    return (_FLIP @ turn).astype(np.float32), (-turn.T @ shift).astype(np.float32)
+    turn = matrix[..., :3, :3] / np.where(scale > 0, scale, np.nan)[..., None]
+    if not np.abs(turn @ turn.swapaxes(-1, -2) - np.eye(3)).max() < _TURNING_ERROR:
+        raise UsageError("a camera of this data set mirrors or shears the object frame")
+    shift = matrix[..., :3, 3] / scale
+    centre = -(turn.swapaxes(-1, -2) @ shift[..., None])[..., 0]
+    return (_FLIP @ turn).astype(np.float32), centre.astype(np.float32)
 
 
 def renderer_cameras(
@@ -76,11 +77,11 @@ def renderer_cameras(
                 f"views in rendering '{rendering}' and the first object {views}",
                 hint=f"renderings there: {', '.join(store.renderings)}",
             )
-        to_object = store.source_to_object(index)
-        for view in range(views):
-            camera = store.camera(index, view, rendering)
-            check_lens(camera.intrinsics, size, f"rendering '{rendering}' of '{store.id}'")
-            rotations[row, view], centres[row, view] = renderer_camera(camera, to_object)
+        cameras = [store.camera(index, view, rendering) for view in range(views)]
+        lenses = np.stack([camera.intrinsics for camera in cameras])
+        check_lens(lenses, size, f"rendering '{rendering}' of '{store.id}'")
+        matrices = np.stack([camera.world_to_camera for camera in cameras])
+        rotations[row], centres[row] = renderer_camera(matrices, store.source_to_object(index))
     return rotations, centres
 
 
@@ -88,7 +89,7 @@ def check_lens(intrinsics: NDArray[np.float64], size: tuple[int, int], where: st
     """Refuses a lens other than 30 degrees on a square picture, its middle in the middle.
 
     Args:
-        intrinsics: (3, 3), pixels.
+        intrinsics: (..., 3, 3), pixels.
         size: (height, width) of the picture, pixels.
         where: For the message.
 

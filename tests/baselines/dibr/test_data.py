@@ -70,7 +70,8 @@ def test_what_a_step_sees(little_store: Any) -> None:
             np.testing.assert_allclose(found[:3], white[..., ::-1].transpose(2, 0, 1) / 255)
             np.testing.assert_allclose(found[3], alpha[..., 0])
             rotation, centre = renderer_camera(
-                little_store.camera(index, view), little_store.source_to_object(index)
+                little_store.camera(index, view).world_to_camera,
+                little_store.source_to_object(index),
             )
             np.testing.assert_array_equal(views.rotations[number][place], rotation)
             np.testing.assert_array_equal(views.centres[number][place], centre)

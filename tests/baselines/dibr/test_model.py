@@ -71,7 +71,9 @@ def test_training_draws_it_where_the_data_sets_cameras_see_it(view: int, little_
     mesh = arm()
     rotation, centre = (
         torch.tensor(part)[None]
-        for part in renderer_camera(little_store.camera(0, view), little_store.source_to_object(0))
+        for part in renderer_camera(
+            little_store.camera(0, view).world_to_camera, little_store.source_to_object(0)
+        )
     )
     vertices = torch.tensor(mesh.vertices)[None]
     _, mask, _ = draw(vertices, vertices * 0, torch.tensor(mesh.faces), rotation, centre, 64)

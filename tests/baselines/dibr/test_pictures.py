@@ -12,7 +12,7 @@ import torch
 from benchbench.baselines.dibr.cameras import check_lens, renderer_camera
 from benchbench.baselines.dibr.pictures import network_input, resize_matrix
 from benchbench.baselines.dibr.spec import INPUT
-from benchbench.baselines.inputs import convert_picture
+from benchbench.baselines.inputs import convert_picture, network_pictures
 from benchbench.core.errors import UsageError
 from benchbench.cuda_ops import dibr
 from benchbench.datasets.cameras import Camera, kato_camera, project
@@ -75,7 +75,7 @@ def test_cameras_equal_the_loaders(original: dict[str, np.ndarray]) -> None:
     for matrix, turn, centre in zip(
         original["world_mat"], original["camrot"], original["campos"], strict=True
     ):
-        found = renderer_camera(Camera(matrix, np.eye(3)), np.eye(4))
+        found = renderer_camera(matrix, np.eye(4))
         np.testing.assert_allclose(found[0], turn, atol=1e-6)
         np.testing.assert_allclose(found[1], centre[:, 0], atol=1e-6)
 
@@ -93,7 +93,9 @@ def test_renderer_and_data_set_see_a_point_in_the_same_pixel() -> None:
         moved = Camera(camera.world_to_camera @ to_object, camera.intrinsics)
         wanted, _ = project(camera, points)
         np.testing.assert_allclose(project(moved, source)[0], wanted, atol=1e-9)
-        rotation, centre = (torch.tensor(x)[None] for x in renderer_camera(moved, to_object))
+        rotation, centre = (
+            torch.tensor(x)[None] for x in renderer_camera(moved.world_to_camera, to_object)
+        )
         seen = dibr.rotate_translate_points(torch.tensor(points[None]).float(), rotation, centre)
         plane = dibr.perspective_camera(seen, lens)[0].numpy()
         pixels = np.stack([32 * (1 + plane[:, 0]), 32 * (1 - plane[:, 1])], axis=1)
@@ -103,11 +105,21 @@ def test_renderer_and_data_set_see_a_point_in_the_same_pixel() -> None:
 def test_mirrors_and_other_lenses_are_refused() -> None:
     camera = kato_camera(0)
     with pytest.raises(UsageError, match="mirrors or shears"):
-        renderer_camera(camera, np.diag([-1.0, 1, 1, 1]))
+        renderer_camera(camera.world_to_camera, np.diag([-1.0, 1, 1, 1]))
     with pytest.raises(UsageError, match="mirrors or shears"):
-        renderer_camera(camera, np.diag([1.0, 2, 1, 1]))
+        renderer_camera(camera.world_to_camera, np.diag([1.0, 2, 1, 1]))
     check_lens(camera.intrinsics, (64, 64), "this")
     check_lens(kato_camera(3, 137).intrinsics, (137, 137), "this")
     for lens, size in ((camera.intrinsics * 1.1, (64, 64)), (camera.intrinsics, (64, 80))):
         with pytest.raises(UsageError, match="this has cameras of another lens"):
             check_lens(lens, size, "this")
+
+
+def test_many_pictures_at_once_equal_single_ones(little_store) -> None:
+    items = [(0, 0), (7, 23), (3, 5)]
+    for channels in ("bgra", "rgb"):
+        form = replace(INPUT, size=64, channels=channels, kind="uint8")
+        found = network_pictures(little_store, items, "kato", form)
+        single = [convert_picture(little_store.image(*item), form) for item in items]
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, np.stack(single))

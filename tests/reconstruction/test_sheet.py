@@ -34,7 +34,7 @@ def test_truth_looks_like_its_picture(store: Store) -> None:
         # From the picture's own side; the picture was enlarged, which thin parts notice.
         assert iou(given, there) > 0.7, (row, view)
         assert iou(given[:, ::-1], there) < 0.65 and iou(given, elsewhere) < 0.65
-        assert iou(elsewhere, truth) > 0.85  # the truth is darker, which edges notice
+        assert iou(elsewhere, truth) > 0.75  # the truth is darker, which edges notice
 
 
 def test_methods_that_are_told_the_class(store: Store) -> None:

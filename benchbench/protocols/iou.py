@@ -65,7 +65,7 @@ def score_bench_iou(
     elif isinstance(prediction, Voxels):
         preds = nearest_cell(prediction, float(settings["threshold"]), grid, resolution)
     else:
-        raise _no_points("bench-iou-v1")
+        raise no_points("bench-iou-v1")
     return {"iou": grid_iou(preds, target)}
 
 
@@ -122,7 +122,7 @@ def score_kato_iou(
             )
         preds = prediction.occupancy >= np.float32(settings["threshold"])
     else:
-        raise _no_points("kato-iou-v1")
+        raise no_points("kato-iou-v1")
     return {"iou": grid_iou(preds, target)}
 
 
@@ -172,18 +172,7 @@ def score_r2n2_iou(
     """
     stored = truth.voxels["binvox"]
     target = stored.occupancy >= 0.5
-    resolution = target.shape[0]
-    if isinstance(prediction, Mesh):
-        probability = house_voxels(prediction, stored.grid_to_object, resolution).astype(np.float32)
-    elif isinstance(prediction, Voxels):
-        if not same_grid(prediction, resolution, stored.grid_to_object):
-            raise NotAccepted(
-                "r2n2-iou-v1 takes voxel predictions only on the grid of ShapeNetVox32",
-                hint="--protocol bench-iou-v1",
-            )
-        probability = prediction.occupancy.astype(np.float32, copy=False)
-    else:
-        raise _no_points("r2n2-iou-v1")
+    probability = probability_on("r2n2-iou-v1", prediction, stored)
     _, both, union, _, _ = voxel_counts(probability >= np.float32(R2N2_THRESHOLD), target)
     return {
         "iou": both / union if union else 1.0,
@@ -191,7 +180,39 @@ def score_r2n2_iou(
     }
 
 
-def _no_points(protocol: str) -> NotAccepted:
+def probability_on(
+    protocol: str, prediction: Prediction, stored: Voxels
+) -> npt.NDArray[np.float32]:
+    """A prediction as probabilities on a stored grid: its own, or house-voxeliser-v1 of a mesh.
+
+    Args:
+        protocol: Id, for the refusal.
+        prediction: Mesh, or Voxels on the stored grid.
+        stored: The truth's grid.
+
+    Returns:
+        (R, R, R) float32.
+
+    Raises:
+        NotAccepted: Points, or voxels on another grid.
+        Unscorable: The prediction's coordinates are absurd.
+    """
+    resolution = stored.occupancy.shape[0]
+    if isinstance(prediction, Mesh):
+        return house_voxels(prediction, stored.grid_to_object, resolution).astype(np.float32)
+    if not isinstance(prediction, Voxels):
+        raise no_points(protocol)
+    if not same_grid(prediction, resolution, stored.grid_to_object):
+        name = "ShapeNetVox32" if protocol == "r2n2-iou-v1" else "the truth"
+        raise NotAccepted(
+            f"{protocol} takes voxel predictions only on the grid of {name}",
+            hint="--protocol bench-iou-v1",
+        )
+    return prediction.occupancy.astype(np.float32, copy=False)
+
+
+def no_points(protocol: str) -> NotAccepted:
+    """The refusal of a cloud of points."""
     return NotAccepted(
         f"{protocol} does not take clouds of points ({Points.__name__}): they enclose nothing",
         hint="bench list --kind protocol",

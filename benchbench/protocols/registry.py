@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from benchbench.core.errors import UsageError
 from benchbench.core.names import require
 from benchbench.protocols.specs import ProtocolSpec
+from benchbench.protocols.specs_grids import GRID_PROTOCOLS
 from benchbench.protocols.specs_refused import REFUSED_PROTOCOLS
 from benchbench.protocols.specs_surface import SURFACE_PROTOCOLS
 from benchbench.protocols.specs_voxels import VOXEL_PROTOCOLS
@@ -31,7 +32,7 @@ def protocols() -> dict[str, ProtocolSpec]:
         ['bench-iou-v1', 'kato-iou-v1']
     """
     found: dict[str, ProtocolSpec] = {}
-    for spec in (*VOXEL_PROTOCOLS, *SURFACE_PROTOCOLS):
+    for spec in (*VOXEL_PROTOCOLS, *GRID_PROTOCOLS, *SURFACE_PROTOCOLS):
         if spec.id in found:
             raise AssertionError(f"two protocols are called {spec.id}")
         found[spec.id] = spec

@@ -73,6 +73,7 @@ REFUSED_PROTOCOLS = (
         distance="none",
         combination="I / (U + 1e-8)",
         failures="unreadable files are skipped silently",
+        instead="dibr-house-iou-v1",
         slugs=("voxiou32-dibr-binvox",),
     ),
     _refused(
@@ -217,6 +218,7 @@ REFUSED_PROTOCOLS = (
         distance="none",
         combination="intersection over union",
         thresholds="the one of 50 with the largest mean",
+        instead="pix2vox-iou-v1",
         slugs=("pix3d",),
     ),
     _refused(

@@ -86,7 +86,17 @@ KATO_IOU = ProtocolSpec(
         "voxel predictions are accepted only on Kato's own grid; no conversion is named",
         "a mesh that leaves the grid is hollow, as in the original",
         "coordinates beyond 1e6 are no shape: the item is invalid",
+        "SoftRas rounds corners down where Kato truncates: the same number for every mesh inside "
+        "the cube",
     ),
+    faults=(
+        "SoftRas's examples/recon/test.py, x100, scores the val split",
+        "learn3D's mean over classes is the last class's score wherever several classes are "
+        "passed in one call",
+        "the paper's renderings of SoftRas are its own: 64.6 there, 61.8 with the public ones",
+    ),
+    used_by=("Neural 3D Mesh Renderer", "SoftRas (x100)", "learn3D", "View Prior Learning"),
+    slugs=("voxiou32-kato",),
 )
 
 R2N2_IOU = ProtocolSpec(
@@ -135,7 +145,12 @@ R2N2_IOU = ProtocolSpec(
     faults=(
         "the original drops the samples of an incomplete last batch; none is dropped here",
         "it never computes IoU itself; intersection / union per sample is the published step",
+        "the row .560 .603 .617 .625 .634 of later tables holds means over classes for 1 to 3 "
+        "views and the mean over objects for 5",
     ),
+    used_by=("3D-R2N2", "Occupancy Networks (its 3D-R2N2 row)", "OGN", "PSGN"),
+    unconfirmed=("the threshold behind the paper's tables; 0.4 is the code's only one",),
+    slugs=("voxiou32-r2n2",),
 )
 
 VOXEL_PROTOCOLS = (BENCH_IOU, KATO_IOU, R2N2_IOU)

@@ -26,6 +26,7 @@ FLOORS = [
     "benchbench.datasets",
     "benchbench.baselines",
     "benchbench.protocols",
+    "benchbench.statistics",
     "benchbench.evaluation",
     "benchbench.report",
     "benchbench.leaderboards",

@@ -17,7 +17,7 @@ class NearestParameters:
         views: Take the first that many pictures of each training object; None for all.
     """
 
-    block_size: int = 64
+    block_size: int = 256
     rendering: str | None = None
     views: int | None = None
 

@@ -127,7 +127,7 @@ def test_what_it_says_of_itself(little_store: Any) -> None:
     assert nearest.training == TrainingIds.of(little_store, little_store.indices("train").tolist())
     assert "'blobs'" in nearest.caption and "class was not given" in nearest.caption
     assert nearest._features is None  # nothing is read before it is needed
-    assert nearest.settings == {"block_size": 64, "rendering": None, "views": None}
+    assert nearest.settings == {"block_size": 256, "rendering": None, "views": None}
 
 
 def test_refusals(little_store: Any) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.classes import SYNSETS
-from benchbench.core.errors import InputError, MissingError
+from benchbench.core.errors import InputError, MissingError, printable
 from benchbench.core.files import explain_disk
 from benchbench.datasets import preparing
 from benchbench.datasets.archives import open_members
@@ -114,14 +114,14 @@ class _Vpl(preparing.Conversion):
             match = _VIEW.fullmatch(key)
             id = _id(match[1], synset) if match else None
             if match is None or id is None:
-                self.failed[f"{synset}/{key[:150]}"] = f"'{label}' has an odd key for a picture"
+                self.failed[f"{synset}/{_shown(key)}"] = f"'{label}' has an odd key for a picture"
                 continue
             place = found.setdefault(id, _Place())
             place.views[int(match[2])] = picture, viewpoints.get(key)
         for key, volume in volumes.items():
             id = _id(key, synset)
             if id is None:
-                self.failed[f"{synset}/{key[:150]}"] = f"'{label}' has an odd key for voxels"
+                self.failed[f"{synset}/{_shown(key)}"] = f"'{label}' has an odd key for voxels"
                 continue
             found.setdefault(id, _Place()).volume = volume
         return found
@@ -129,6 +129,11 @@ class _Vpl(preparing.Conversion):
     def splits(self, stored: frozenset[str]) -> Mapping[str, Split]:
         listed, self.facts["split_lists"] = cut_to_stored([split_list("lsm")], stored)
         return {SPEC.splits[0]: keep_stored(self.parts, stored)} | listed
+
+
+def _shown(key: str) -> str:
+    """A key of the file as a report may show it: one line, no control characters."""
+    return printable(key[:150].replace("\n", " "))
 
 
 def _id(key: str, synset: str) -> str | None:

@@ -360,7 +360,7 @@ def test_keys_that_are_out_of_place(raw: Path, tmp_path: Path) -> None:
     assert report.counts["objects"] == 2
     assert {name for name, _ in report.failed} == {
         "03001627/02691156_c_0", "03001627/03001627_../x_0", "03001627/7",
-        "03001627/03001627_e\x1b[2J",
+        "03001627/03001627_e\\x1b[2J",
     }  # fmt: skip
     assert all("odd key" in reason for _, reason in report.failed)
     assert report.excluded == [("03001627/d", "has ground truth but no pictures")]

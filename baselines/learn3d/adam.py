@@ -21,7 +21,7 @@ class Adam:
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self.parameters = dict(parameters)
-        self._adam = torch.optim.Adam(self.parameters.values(), lr=1e-4)
+        self._adam = torch.optim.Adam(self.parameters.values(), lr=1e-4, fused=True)
 
     def zero_grad(self) -> None:
         """Forgets the gradients."""
@@ -47,8 +47,6 @@ class Adam:
         for name, parameter in self.parameters.items():
             if f"adam.step.{name}" in state:
                 self._adam.state[parameter] = {
-                    moment: state[f"adam.{moment}.{name}"].to(
-                        "cpu" if moment == "step" else parameter.device, copy=True
-                    )
+                    moment: state[f"adam.{moment}.{name}"].to(parameter.device, copy=True)
                     for moment in _MOMENTS
                 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 KERNEL = 5
 TAIL = 8  # side of the last feature map
@@ -179,7 +180,7 @@ _GENERATOR = ("fclayers.0", "fclayers.2", "bias_layer")
 _CONVOLUTION = re.compile(r"encoder\.convBlocks\.(\d+)\.weight")
 
 
-def _encoder_of(shapes: Shapes) -> dict[str, object] | None:
+def _encoder_of(shapes: Shapes) -> dict[str, Any] | None:
     """The encoder's part of `Widths`, as far as the shapes tell."""
     if "encoder.model.conv1.weight" in shapes:
         return {"encoder": "resnet18", "channels_in": 3, "channels": (), "hidden": ()}

@@ -113,7 +113,7 @@ class Examples:
             self.bins = viewpoint_bins(angles[:, 0], angles[:, 1], *widths)
             self.bin_count = viewpoint_bin_count(*widths)
             self.cameras = np.array(
-                [get_points_from_angles(d, e, a) for a, e, d in angles.tolist()], np.float32
+                [get_points_from_angles(float(d), e, a) for a, e, d in angles], np.float32
             )
 
     def __len__(self) -> int:
@@ -132,9 +132,9 @@ class Examples:
         share = group.share(len(rows))
         device = group.device
         if self.photographs is not None:
-            draws = crop_draws(len(rows), keyed_rng("learn3d-crops", seed, step))
-            part = [values[share.rows] for values in (rows, *draws)]
-            shown, masks = self.photographs.batch(*part)
+            moves, mirrored = crop_draws(len(rows), keyed_rng("learn3d-crops", seed, step))
+            part = share.rows
+            shown, masks = self.photographs.batch(rows[part], moves[part], mirrored[part])
             images = normalised(torch.from_numpy(shown).to(device).float().div_(255))
             targets = torch.from_numpy(masks).to(device).float().div_(255)
         else:

@@ -81,7 +81,8 @@ class Photographs:
         return np.stack(crops).transpose(0, 3, 1, 2).copy(), self.masks[rows]
 
     def _crop(self, row: int, shares: NDArray[np.float64]) -> NDArray[np.uint8]:
-        box, (x, y, width, height) = self._boxes[row, :4], self._boxes[row, 4:]
+        numbers = self._boxes[row].tolist()
+        box, (x, y, width, height) = numbers[:4], numbers[4:]
         left, top, right, bottom = jittered_box(
             box, (int(x), int(y), int(x + width), int(y + height)), shares.tolist()
         )

@@ -54,11 +54,11 @@ def sphere(vertices: int = 642) -> tuple[NDArray[np.float32], NDArray[np.int32]]
     faces = rank[faces]
     first = faces.argmin(1)[:, None]
     faces = np.take_along_axis(faces, (first + np.arange(3)) % 3, axis=1)
-    faces = faces[np.lexsort(faces.T[::-1])].astype(np.int32)
+    triangles = faces[np.lexsort(faces.T[::-1])].astype(np.int32)
     result = normalised(points[order].astype(np.float32))
     result.setflags(write=False)
-    faces.setflags(write=False)
-    return result, faces
+    triangles.setflags(write=False)
+    return result, triangles
 
 
 def normalised(vertices: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -139,13 +139,15 @@ def _baselines(_root: Path) -> list[dict[str, Any]]:
 def _baseline_card(record: dict[str, Any]) -> dict[str, Any]:
     """A baseline's record for people: the pictures it takes and each preset on a line."""
     from benchbench.baselines import get_spec
+    from benchbench.baselines.spec import ACCEPTED
 
     spec = get_spec(record["name"])
     presets = {
         name: " ".join(f"{key}={setting(value)}" for key, value in values.items()) or "all defaults"
         for name, values in spec.presets.items()
     }
-    return {**record, "input": str(spec.input) if spec.input else None, "presets": presets}
+    pictures = f"{spec.input}; made of {ACCEPTED}" if spec.input else None
+    return {**record, "input": pictures, "presets": presets}
 
 
 def _weights_state(baseline: str) -> str:

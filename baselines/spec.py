@@ -12,9 +12,10 @@ from typing import Any, Literal
 from benchbench.core.errors import UsageError
 from benchbench.core.names import closest
 
-
 # What `baselines/inputs.py` turns into any form, in words for the card of a method.
-ACCEPTED = "any set's pictures, of any size: RGBA, whole ones with a mask, Kato's inverted; no depth"
+ACCEPTED = (
+    "any set's pictures, of any size: RGBA, whole ones with a mask, Kato's inverted; no depth"
+)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ class RunFolder:
         """All scores of all protocols."""
         return self.path / "scores.csv"
 
+    @property
+    def objects(self) -> Path:
+        """The scores of objects, means over their views."""
+        return self.path / "objects.csv"
+
     def prediction_shard(self, shard: int) -> Path:
         """HDF5 file of a shard."""
         return self.predictions / f"shard-{shard:04d}.h5"
@@ -129,6 +134,7 @@ class RunFolder:
         """Removes what a run has made; the log stays."""
         self.result.unlink(missing_ok=True)
         self.scores.unlink(missing_ok=True)
+        self.objects.unlink(missing_ok=True)
         self.config.unlink(missing_ok=True)
         for name in ("predictions", "scores"):
             shutil.rmtree(self.path / name, ignore_errors=True)

@@ -91,7 +91,7 @@ def score_run(
             return None
         wait_for_scores(folder, store, everything, [k for k in range(shards) if not rank.takes(k)])
         weights = config["baseline"]["checkpoint"]
-        return finish(folder, config, everything, shards, weights, grids)
+        return finish(folder, config, everything, shards, weights, grids, store)
 
 
 def open_for(config: dict[str, Any], root: Path) -> Store:
@@ -263,7 +263,7 @@ def score_outside(
         others = [k for k in range(len(cuts)) if not rank.takes(k)]
         folder.wait_for([folder.prediction_shard(k) for k in others], "shards")
         wait_for_scores(folder, store, names, others)
-        return finish(folder, config, names, len(cuts), None, grids)
+        return finish(folder, config, names, len(cuts), None, grids, store)
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -1,16 +1,18 @@
-"""Merging: scores.csv and result.json from the shards of a run."""
+"""Merging: scores.csv, objects.csv and result.json from the shards of a run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchbench.core.environment import git_commit, versions
 from benchbench.core.errors import CheckError
 from benchbench.core.files import sha256_file, sha256_text, write_json
+from benchbench.datasets.store import Store
 from benchbench.evaluation.aggregate import object_means, summarize
 from benchbench.evaluation.folder import RunFolder
+from benchbench.evaluation.objects import ObjectScores, shared_units, write_objects
 from benchbench.evaluation.predictions import OK, Shard
 from benchbench.evaluation.scores import Score, read_scores, write_scores
 from benchbench.protocols.registry import get_protocol
@@ -81,8 +83,9 @@ def protocol_summary(
     shards: int,
     classes: list[list[str]],
     keys: list[tuple[str, int]],
-) -> dict[str, Any]:
-    """The numbers of one protocol, with counts of what failed.
+    units: Mapping[str, str],
+) -> tuple[dict[str, Any], ObjectScores]:
+    """The numbers of one protocol, with counts of what failed, and those of each object.
 
     Args:
         folder: The run.
@@ -90,6 +93,7 @@ def protocol_summary(
         shards: Their number.
         classes: [synset, name] of the data set.
         keys: Of all predictions; those that the protocol looks at must all have every score.
+        units: Of the objects that are not a unit of their own.
 
     Raises:
         CheckError: Scores are absent or too many: nothing is averaged over a part.
@@ -111,11 +115,15 @@ def protocol_summary(
             hint=_AGAIN,
         )
     counts = Counter(statuses.values())
-    summary = summarize(
-        {name: object_means(pairs) for name, pairs in values.items()},
-        [(synset, name) for synset, name in classes],
+    means = {name: object_means(pairs) for name, pairs in values.items()}
+    summary = summarize(means, [(synset, name) for synset, name in classes])
+    objects = ObjectScores(
+        means,
+        dict(Counter(object_id for object_id, _ in statuses)),
+        dict(Counter(key[0] for key, status in statuses.items() if status != OK)),
+        dict(units),
     )
-    return {
+    found = {
         **summary,
         "items": len(statuses),
         "ok": counts.pop(OK, 0),
@@ -127,6 +135,7 @@ def protocol_summary(
         ],
         "record": spec.record(),
     }
+    return found, objects
 
 
 def finish(
@@ -136,8 +145,9 @@ def finish(
     shards: int,
     weights: str | None,
     grids: dict[str, str | None],
+    store: Store | None = None,
 ) -> dict[str, Any]:
-    """Writes scores.csv and result.json, and returns what the latter holds.
+    """Writes scores.csv, objects.csv and result.json, and returns what the latter holds.
 
     The same run gives the same bytes, resumed or not: no dates, no durations, no folders.
 
@@ -148,17 +158,22 @@ def finish(
         shards: Their number.
         weights: Hash of the checkpoint, or None.
         grids: Kind of voxel grid that stood for the truth, by protocol.
+        store: The data set, to find objects that are the same thing; None takes all for different.
 
     Raises:
         CheckError: Predictions or scores of the selection are absent.
     """
     classes = config["dataset"]["classes"]
     keys = prediction_keys(folder, shards, config["selection"]["items"])
-    found = {p: protocol_summary(folder, p, shards, classes, keys) for p in protocols}
+    scored = list(dict.fromkeys(object_id for object_id, _ in keys))
+    units = shared_units(store, scored) if store is not None and protocols else {}
+    both = {p: protocol_summary(folder, p, shards, classes, keys, units) for p in protocols}
+    found = {p: summary for p, (summary, _) in both.items()}
     for name, summary in found.items():
         summary["truth_grid"] = grids.get(name)
     if protocols:
         write_scores(folder.scores, _all_scores(folder, protocols, shards))
+        write_objects(folder.objects, {p: objects for p, (_, objects) in both.items()})
     predictions = predictions_summary(folder, shards)
     result = {
         "schema": SCHEMA,
@@ -181,6 +196,7 @@ def finish(
             "weights": weights,
             "predictions": predictions["sha256"],
             "scores": sha256_file(folder.scores) if protocols else None,
+            "objects": sha256_file(folder.objects) if protocols else None,
         },
         "predictions": predictions,
         "protocols": found,

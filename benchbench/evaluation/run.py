@@ -304,7 +304,7 @@ def execute(
         folder.wait_for(paths, "shards", lambda n: _usable(plan, others[n]))
         wait_for_scores(folder, plan.store, protocols, others)
         weights = plan.config["baseline"]["checkpoint"]
-        result = finish(folder, plan.config, protocols, shards, weights, grids)
+        result = finish(folder, plan.config, protocols, shards, weights, grids, plan.store)
         LOG.info("finished, complete: %s", result["complete"])
         return result
 

@@ -77,7 +77,7 @@ def test_run_answers_json_and_nothing_else(bench: Any) -> None:
     assert settings["split"] == {"value": "val", "source": "commandline"}
     assert settings["seed"] == {"value": 0, "source": "default"}
     result = content["result"]
-    assert set(result["hashes"]) == {"data", "weights", "predictions", "scores"}
+    assert set(result["hashes"]) == {"data", "weights", "predictions", "scores", "objects"}
     assert result["versions"]["torch"] and "git_commit" in result
 
 

@@ -27,6 +27,8 @@ FLOORS = [
     "benchbench.baselines",
     "benchbench.protocols",
     "benchbench.statistics",
+    "benchbench.reconstruction",
+    "benchbench.analysis",
     "benchbench.evaluation",
     "benchbench.report",
     "benchbench.leaderboards",

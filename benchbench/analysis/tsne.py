@@ -79,7 +79,8 @@ def scatter(
     for number, name in enumerate(names):
         mine = np.array([label == name for label in labels])
         colour = colours(number / len(names) if ordered else number % 20)
-        axes.scatter(*places[mine].T, s=9, color=colour, label=name, linewidths=0)
+        x, y = places[mine].T
+        axes.scatter(x, y, s=9, color=colour, label=name, linewidths=0)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(title)

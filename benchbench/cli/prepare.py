@@ -119,8 +119,7 @@ def prepare(
                 hint=f"bench prepare {name}",
             )
     if layout is not None or target is not None:
-        others = source or pictures or dry_run or verify or audit or overwrite
-        others = others or split or objects_per_file
+        others = any((source, pictures, dry_run, verify, audit, overwrite, split, objects_per_file))
         if (
             others
             or layout is None

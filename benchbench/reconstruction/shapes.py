@@ -125,4 +125,6 @@ def _mesh_file(mesh: Mesh, ending: str) -> bytes:
         return ("\n".join(lines) + "\n").encode("ascii")
     # process=False: vertices stay as they are, none is merged.
     solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    return bytes(solid.export(file_type=ending[1:]))
+    data = solid.export(file_type=ending[1:])
+    assert isinstance(data, bytes)  # as these two kinds always are
+    return data

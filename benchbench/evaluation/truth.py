@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 
 import numpy as np
@@ -39,12 +40,33 @@ class TruthSource:
             for kind in store.voxel_kinds
         }
         truth = Truth(
-            store.mesh(index), voxels, store.object_ids[index], surface_points(store, index)
+            store.mesh(index),
+            voxels,
+            store.object_ids[index],
+            surface_points(store, index),
+            _normals(store, index),
+            functools.partial(_turn, store, index) if store.renderings else None,
         )
         self._kept[index] = truth
         while len(self._kept) > _KEEP:
             self._kept.popitem(last=False)
         return truth
+
+
+def _normals(store: Store, index: int) -> np.ndarray | None:
+    """Normals of the set's cloud, in the table that belongs to its points."""
+    for kind in ("normals", "normals_float32"):
+        if kind in store.array_kinds and len(found := store.array(index, kind)):
+            return found.astype(np.float32)
+    return None
+
+
+def _turn(store: Store, index: int, view: int) -> np.ndarray:
+    """(3, 3) from the object frame to the axes of a view's camera, without the source's scale."""
+    to_object = np.asarray(store.source_to_object(index), dtype=np.float64)
+    matrix = store.camera(index, view).world_to_camera[:3, :3] @ np.linalg.inv(to_object[:3, :3])
+    turn: np.ndarray = matrix / np.cbrt(abs(np.linalg.det(matrix)))
+    return turn
 
 
 def has_mesh(store: Store) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 from collections.abc import Callable, Iterable
 
 from benchbench.core.errors import UsageError
 from benchbench.core.names import require
+from benchbench.core.plugins import HOUSE, Plugin, plugins
 from benchbench.protocols.specs import ProtocolSpec
 from benchbench.protocols.specs_grids import GRID_PROTOCOLS
+from benchbench.protocols.specs_occupancy import OCCUPANCY_PROTOCOLS
 from benchbench.protocols.specs_refused import REFUSED_PROTOCOLS
 from benchbench.protocols.specs_surface import SURFACE_PROTOCOLS
 from benchbench.protocols.specs_voxels import VOXEL_PROTOCOLS
@@ -27,16 +30,39 @@ ALIASES: dict[str, tuple[tuple[str, str], ...]] = {
 def protocols() -> dict[str, ProtocolSpec]:
     """All protocols that can be computed by id, in the order in which they are listed.
 
+    Those of other packages come last.
+
     Example:
         >>> list(protocols())[:2]
         ['bench-iou-v1', 'kato-iou-v1']
     """
+    return {**_own(), **{name: plugin.spec for name, plugin in _others().items()}}
+
+
+@functools.cache
+def _own() -> dict[str, ProtocolSpec]:
     found: dict[str, ProtocolSpec] = {}
-    for spec in (*VOXEL_PROTOCOLS, *GRID_PROTOCOLS, *SURFACE_PROTOCOLS):
+    families = (VOXEL_PROTOCOLS, GRID_PROTOCOLS, SURFACE_PROTOCOLS, OCCUPANCY_PROTOCOLS)
+    for spec in itertools.chain(*families):
         if spec.id in found:
             raise AssertionError(f"two protocols are called {spec.id}")
         found[spec.id] = spec
     return found
+
+
+def _others() -> dict[str, Plugin]:
+    refused = {spec.id for spec in REFUSED_PROTOCOLS}
+    return plugins("benchbench.protocols", ProtocolSpec, frozenset({*_own(), *refused}))
+
+
+def source_of(name: str) -> str:
+    """Name and version of the package that a protocol comes from.
+
+    Example:
+        >>> source_of("kato-iou-v1")
+        'benchbench'
+    """
+    return _others()[name].source if name in _others() else HOUSE
 
 
 @functools.cache

@@ -23,12 +23,17 @@ class Truth:
         voxels: Grids by kind.
         object_id: "synset/model".
         points: (N, 3) points of the set's own cloud, or None.
+        normals: (N, 3) their normals, or None.
+        turn: From a view to the (3, 3) rotation from the object frame to its camera's axes, in
+            the set's first rendering; None where the set holds no pictures.
     """
 
     mesh: Mesh | None
     voxels: dict[str, Voxels]
     object_id: str
     points: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    turn: Callable[[int], np.ndarray] | None = None
     _memory: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
     def remember(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:

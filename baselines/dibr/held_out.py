@@ -20,7 +20,7 @@ _BLOCK = 32
 class HeldOut:
     """IoU on the first val objects of each class, one view each, mean over classes.
 
-    "val_silhouette" is that of the soft mask in the picture's own camera; "val_iou" that of
+    "val_silhouette" is that of the drawn pixels in the picture's own camera; "val_iou" that of
     voxels, where the data set has any.
 
     Args:
@@ -61,8 +61,9 @@ class HeldOut:
         for start in range(0, len(self.groups), _BLOCK):
             rows = np.arange(start, min(start + _BLOCK, len(self.groups)))
             meshes, picture, _, mask = self._predicted(network, faces, rows)
-            both = (mask * picture[:, 3]).sum((1, 2))
-            either = (mask + picture[:, 3]).sum((1, 2)) - both
+            drawn = (mask == 1).float()  # the rest of a soft mask is below
+            both = (drawn * picture[:, 3]).sum((1, 2))
+            either = (drawn + picture[:, 3]).sum((1, 2)) - both
             silhouettes.append(both / either.clamp(min=1e-10))
             if self.truth is not None:
                 grids.append(self._occupied(meshes, faces.cpu(), self.truth[rows]))

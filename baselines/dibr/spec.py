@@ -42,6 +42,8 @@ class DibrOptions:
         silhouette: Weight of the silhouette loss.
         laplacian: Weight of the smoothness of offsets.
         flatten: Weight of the angles between faces.
+        sigmainv: Sharpness of the soft mask.
+        boxlen: Its reach; half the picture's side is 1.
         seed: Key of the initial weights and of every draw; the authors' number.
         stages: Channels of the encoder's four stages.
         units: Residual units of each stage.
@@ -72,6 +74,8 @@ class DibrOptions:
     silhouette: float = 1.0
     laplacian: float = 0.01
     flatten: float = 0.001
+    sigmainv: float = 7000.0
+    boxlen: float = 0.02
     seed: int = 1234569527
     stages: tuple[int, ...] = (64, 128, 256, 512)
     units: tuple[int, ...] = (2, 2, 2, 2)
@@ -94,11 +98,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
     "published": {"steps": 470_000},
     "shapes13": {
-        "steps": 8_000,
+        "steps": 7_000,
         "batch": 8,
-        "learning_rate": 1e-3,
+        "learning_rate": 2e-3,
         "warmup": 200,
         "schedule": "cosine",
+        "sigmainv": 571.0,  # in pixels what 7000 and 0.02 are at 224
+        "boxlen": 0.07,
+        "seed": 0,
         "stages": (16, 32, 64, 128),
         "units": (1, 1, 1, 1),
         "code": 128,

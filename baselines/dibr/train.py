@@ -16,7 +16,7 @@ from benchbench.baselines.dibr.architecture import LARGEST_LEVEL, STAGES, Widths
 from benchbench.baselines.dibr.data import Objects, draw, steps_per_epoch
 from benchbench.baselines.dibr.held_out import HeldOut
 from benchbench.baselines.dibr.imagenet import imagenet_weights
-from benchbench.baselines.dibr.losses import Topology, Views, Weights, losses
+from benchbench.baselines.dibr.losses import Softness, Topology, Views, Weights, losses
 from benchbench.baselines.dibr.network import LARGEST, SMALLEST, Network, normalise_meshes
 from benchbench.baselines.dibr.spec import SPEC, DibrOptions
 from benchbench.baselines.dibr.weights import FORMAT, SIZE
@@ -155,6 +155,11 @@ def check_options(options: DibrOptions) -> Widths:
     for name in ("colour", "silhouette", "laplacian", "flatten"):
         if getattr(options, name) < 0:
             raise UsageError(f"{name} is a weight of 0 or more, not {getattr(options, name)}")
+    if not options.sigmainv > 0 or options.boxlen < 0:
+        raise UsageError(
+            f"sigmainv must be positive and boxlen not negative, not {options.sigmainv} and "
+            f"{options.boxlen}"
+        )
     if options.schedule not in ("step", "cosine"):
         raise UsageError(
             f"unknown schedule '{options.schedule}'", hint="--set schedule=step or cosine"
@@ -211,6 +216,7 @@ class DibrTask:
         self.weights = Weights(
             options.colour, options.silhouette, options.laplacian, options.flatten
         )
+        self.softness = Softness(options.sigmainv, options.boxlen)
         self.held_out = None
         if options.validate_every and group.first:
             held = split_rows(store, "val", _classes(options), None).tolist()
@@ -226,7 +232,9 @@ class DibrTask:
         seen = self.objects.views(
             rows[share.rows], views[share.rows], options.image_size, self.device
         )
-        found = step_losses(self.shared, seen, self.topology, self.weights, self.mixed)
+        found = step_losses(
+            self.shared, seen, self.topology, self.weights, self.softness, self.mixed
+        )
         self.optimizer.zero_grad()
         (share.weight * found["total"]).backward()  # type: ignore[no-untyped-call]
         self.optimizer.param_groups[0]["lr"] = learning_rate(options, number, self.steps)
@@ -270,7 +278,12 @@ class DibrTask:
 
 
 def step_losses(
-    network: nn.Module, views: Views, topology: Topology, weights: Weights, mixed: bool = False
+    network: nn.Module,
+    views: Views,
+    topology: Topology,
+    weights: Weights,
+    softness: Softness,
+    mixed: bool = False,
 ) -> dict[str, Tensor]:
     """The losses of one step: a mesh from each view, drawn in all of them.
 
@@ -281,6 +294,7 @@ def step_losses(
         views: Pictures and cameras.
         topology: Of the template.
         weights: Of the losses.
+        softness: Of the mask.
         mixed: The network computes in bfloat16.
 
     Returns:
@@ -294,7 +308,7 @@ def step_losses(
     meshes = [normalise_meshes(vertices) for vertices, _, _ in predicted]
     offsets = [part for _, part, _ in predicted]
     colours = [part for _, _, part in predicted]
-    return losses(meshes, offsets, colours, views, topology, weights)
+    return losses(meshes, offsets, colours, views, topology, weights, softness)
 
 
 def _classes(options: DibrOptions) -> list[str] | None:

@@ -98,7 +98,7 @@ def test_scores_of_a_known_answer(little_store: Any) -> None:
     network.stretch = torch.tensor(size, dtype=torch.float32)
     good = HeldOut(little_store, "kato", first, 1, 64)(network, faces)
     assert set(good) == {"val_silhouette", "val_iou"}
-    # The soft mask reaches beyond the outline, the voxeliser marks every cell that is touched.
+    # The voxeliser marks every cell that is touched.
     assert good["val_silhouette"] > 0.9 and good["val_iou"] > 0.75
     network.stretch = torch.tensor([0.2, 1.0, 0.2])
     bad = HeldOut(little_store, "kato", first, 1, 64)(network, faces)

@@ -18,7 +18,7 @@ import torch
 from benchbench.baselines import checkpoints, get_spec, load_baseline
 from benchbench.baselines.dibr import imagenet
 from benchbench.baselines.dibr.architecture import Widths
-from benchbench.baselines.dibr.losses import Weights
+from benchbench.baselines.dibr.losses import Softness, Weights
 from benchbench.baselines.dibr.network import Network, normalise_meshes
 from benchbench.baselines.dibr.spec import DibrOptions
 from benchbench.baselines.dibr.train import (
@@ -50,6 +50,7 @@ def test_constants_are_the_authors() -> None:
     assert Weights(
         options.colour, options.silhouette, options.laplacian, options.flatten
     ) == Weights(3.0, 1.0, 0.01, 0.001)
+    assert Softness(options.sigmainv, options.boxlen) == Softness(7000.0, 0.02)
     rates = [learning_rate(options, step, 10**6) for step in (1, 400_000, 400_001, 800_001)]
     assert rates == [1e-4, 1e-4, 5e-5, 2.5e-5]
 
@@ -78,7 +79,7 @@ def test_cosine_by_hand() -> None:
     "change",
     [{"stages": (1, 2)}, {"units": (0, 1, 1, 1)}, {"code": 0}, {"batch": 0}, {"level": 9},
      {"learning_rate": 0.0}, {"laplacian": -1.0}, {"schedule": "linear"}, {"steps": 0},
-     {"views": 0}, {"image_size": 16}, {"epochs": 0}],
+     {"views": 0}, {"sigmainv": 0.0}, {"boxlen": -1.0}, {"image_size": 16}, {"epochs": 0}],
 )  # fmt: skip
 def test_silly_options_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(change))):
@@ -99,7 +100,7 @@ def test_a_step_of_adam_equals_its_formula(little_store: Any) -> None:
     seen = task.objects.views(*draw(8, 24, TINY.seed, 1, 4, 2), 64)
     before = {name: value.detach().clone() for name, value in task.learned.items()}
     logged = task.step(1)
-    found = step_losses(twin, seen, task.topology, Weights())
+    found = step_losses(twin, seen, task.topology, Weights(), Softness())
     found["total"].backward()
     assert logged["loss"] == pytest.approx(float(found["total"].detach()), rel=1e-6)
     assert set(logged) == {"loss", "silhouette", "colour", "laplacian", "flatten"}

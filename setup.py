@@ -80,6 +80,7 @@ setup(
         "benchbench": ["py.typed"],
         "benchbench.cuda_ops": ["csrc/*.h", "csrc/*.cpp", "csrc/*.cu"],
         "benchbench.baselines.kato": ["weights/*", "*.npz"],
+        "benchbench.leaderboards": ["published/*", "measured/*", "assets/*"],
     },
     cmdclass={"build_py": BuildWithKernels, "bdist_wheel": PlatformWheel},
     distclass=WithLibraries,

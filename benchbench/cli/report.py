@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -15,6 +17,7 @@ Examples:
   bench report --metric chamfer --dataset shapes13
   bench report --metric kato-iou-v1 --metric r2n2-iou-v1:ap
   bench report runs/shapes13-test/kato-1a2b3c4d --metric fscore --format md
+  bench report --metric iou --intervals
   bench report --metric iou --format latex -o table.tex
 """
 
@@ -50,6 +53,11 @@ Examples:
     "--partial/--no-partial", default=False, help="Show runs on a part of a split too, marked."
 )
 @click.option(
+    "--intervals/--no-intervals",
+    default=False,
+    help="Show 95 % intervals, and the median over objects.",
+)
+@click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
 @common_options
@@ -61,15 +69,23 @@ def report(
     split: str | None,
     form: str,
     partial: bool,
+    intervals: bool,
     output: Path | None,
 ) -> None:
-    """Print tables: a row per run, a column per class, the two means, and what they mean."""
+    """Print tables: a row per run, a column per class, the two means, and what they mean.
+
+    A star marks every method that cannot be told from the best (on a terminal in bold).
+    """
     from benchbench.core.errors import MissingError
     from benchbench.core.files import write_text
     from benchbench.core.names import require
     from benchbench.protocols.registry import resolve_metric
     from benchbench.report.formats import render
-    from benchbench.report.tables import build_tables, find_results
+    from benchbench.report.objects import ObjectFiles
+    from benchbench.report.results import find_results
+    from benchbench.report.sheets import table_sheets
+    from benchbench.report.tables import build_tables
+    from benchbench.report.uncertainty import add_uncertainty
 
     for metric in metrics:  # unknown names are told before files are read
         resolve_metric(metric)
@@ -94,7 +110,12 @@ def report(
         remarks += left
     if missing is not None and not tables:
         raise missing
-    text = render(tables, "json" if common.json else form)
+    files = ObjectFiles()
+    for table in tables:
+        add_uncertainty(table, files, intervals)
+    remarks += files.remarks()
+    colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    text = render(table_sheets(tables), "json" if common.json else form, colour)
     if output is None:
         click.echo(text)
     else:

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from benchbench.core.errors import CheckError, InputError, MissingError
-from benchbench.core.files import read_json
+from benchbench.core.errors import CheckError, MissingError
 from benchbench.protocols.registry import get_protocol, protocols, resolve_metric
 from benchbench.protocols.specs import MetricSpec, ProtocolSpec
+from benchbench.report.results import HINT, Result
 
-KIND = "benchbench result"
-_HINT = "bench run --baseline kato --split test"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One result file.
-
-    Attributes:
-        path: The file.
-        content: What it holds.
-        named: The user named this very one; it must not be left out silently.
-    """
-
-    path: Path
-    content: dict[str, Any]
-    named: bool = False
-
-    @property
-    def baseline(self) -> str:
-        """Id of the method."""
-        return str(self.content["baseline"]["id"])
-
-    @property
-    def where(self) -> tuple[Any, ...]:
-        """Data set content, split content and selection: equal for results that compare."""
-        dataset, selection = self.content["dataset"], self.content["selection"]
-        return (
-            dataset["id"], dataset["identity"], dataset["split"], dataset["split_hash"],
-            tuple(selection["classes"] or ()), selection["limit"],
-        )  # fmt: skip
-
-    @property
-    def views(self) -> str:
-        """ "all", "none", or which."""
-        return str(self.content["selection"]["views"])
+OVER_CLASSES = "mean over classes"
+OVER_OBJECTS = "mean over objects"
+MEDIAN = "median over objects"
 
 
 @dataclass
@@ -67,6 +32,9 @@ class Row:
         ceiling: The method was given the truth: never marked as best.
         run: Folder or file.
         seen: Objects scored that made the method's weights: never marked as best.
+        result: What the row was made of.
+        bounds: Ends of the 95 % interval by column; None where there is none.
+        median: Over objects, where the scores of objects are at hand.
     """
 
     label: str
@@ -80,6 +48,9 @@ class Row:
     ceiling: bool
     run: str
     seen: int = 0
+    result: Result | None = None
+    bounds: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    median: float | None = None
 
 
 @dataclass
@@ -96,6 +67,10 @@ class Table:
         truth_grid: Kind of grid that stood for the truth, or None.
         rows: One per run.
         best: (row, column) pairs to be marked; column is a synset or the name of a mean.
+        second: Those of the next best printed value.
+        judged: How the best were found, in words.
+        intervals: The rows have them.
+        rough: Synsets whose interval is of too few units to be leant on.
     """
 
     protocol: ProtocolSpec
@@ -107,6 +82,21 @@ class Table:
     truth_grid: str | None
     rows: list[Row]
     best: set[tuple[int, str]] = field(default_factory=set)
+    second: set[tuple[int, str]] = field(default_factory=set)
+    judged: str = "best of the methods that are not given the truth"
+    intervals: bool = False
+    rough: set[str] = field(default_factory=set)
+
+    @property
+    def columns(self) -> list[str]:
+        """Synsets and names of means, in order."""
+        middle = [MEDIAN] if self.intervals else []
+        return [*(s for s, _ in self.classes), OVER_CLASSES, OVER_OBJECTS, *middle]
+
+    @property
+    def rivals(self) -> list[int]:
+        """Rows that compete: neither given the truth nor trained on what is scored."""
+        return [n for n, row in enumerate(self.rows) if not row.ceiling and not row.seen]
 
     @property
     def direction(self) -> str:
@@ -134,76 +124,6 @@ class Table:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" + ("" if number == 1 else "s")
-
-
-def find_results(places: Sequence[Path]) -> list[Result]:
-    """Results in files, run folders and folders of runs.
-
-    Args:
-        places: What the user named; nothing means `./runs`.
-
-    Raises:
-        MissingError: There is none.
-        InputError: A named file is no result.
-    """
-    found: list[Result] = []
-    for place in places or [Path("runs")]:
-        if place.is_file():
-            found.append(_read(place, named=True))
-        elif (place / "result.json").is_file():
-            found.append(_read(place / "result.json", named=True))
-        elif place.is_dir():
-            found += [
-                result
-                for file in sorted(_files(place))
-                if (result := _read_if_result(file)) is not None
-            ]
-        elif places:
-            raise MissingError(f"there is no '{place}'", hint=_HINT)
-    unique = list({result.path.resolve(): result for result in found}.values())
-    if not unique:
-        names = ", ".join(f"'{place}'" for place in places) or "'runs'"
-        raise MissingError(f"no results in {names}", hint=_HINT)
-    return unique
-
-
-def _files(place: Path) -> Iterable[Path]:
-    skip = {"predictions", "scores"}
-    for folder, folders, files in os.walk(place):
-        folders[:] = sorted(name for name in folders if name not in skip)
-        yield from (Path(folder) / name for name in files if name.endswith(".json"))
-
-
-def _read_if_result(file: Path) -> Result | None:
-    if file.name == "result.json":
-        return _read(file, named=False)
-    try:
-        content = read_json(file)
-    except (InputError, OSError):
-        return None
-    ours = isinstance(content, dict) and content.get("kind") == KIND
-    return _read(file, named=False) if ours else None
-
-
-def _read(file: Path, named: bool) -> Result:
-    again = f"bench score '{file.parent}', which writes it again, or leave that folder out"
-    try:
-        content = read_json(file)
-    except InputError as error:
-        raise InputError(str(error), hint=again) from error
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise InputError(f"'{file}' is no result file", hint=again)
-    if content.get("schema") != 1:
-        raise InputError(
-            f"'{file}' has schema {content.get('schema')}, this version reads 1", hint=again
-        )
-    result = Result(file, content, named)
-    try:
-        hash(result.where)
-        _ = (result.baseline, result.views, content["protocols"].items(), content["complete"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"'{file}' lacks what a result holds ({error})", hint=again) from error
-    return result
 
 
 def build_tables(
@@ -295,7 +215,7 @@ def _hint_without_rows(
         return _make_row(chosen[0], choices, metric)
     if any(not r.content["complete"] and _protocol(r, choices) for r in fitting):
         return f"bench report --metric {metric} --partial"
-    return _HINT
+    return HINT
 
 
 def _fits(
@@ -392,6 +312,7 @@ def _table(members: Sequence[Result], spec: ProtocolSpec, metric: MetricSpec) ->
         rows,
     )
     table.best = best_cells(table)
+    table.second = second_cells(table)
     return table
 
 
@@ -423,6 +344,7 @@ def _row(result: Result, spec: ProtocolSpec, metric: MetricSpec) -> Row:
         ceiling=result.content["baseline"].get("takes") == "truth",
         run=str(result.path.parent if result.path.name == "result.json" else result.path),
         seen=_seen(result.content.get("training")),
+        result=result,
     )
 
 
@@ -444,26 +366,40 @@ def _tell_apart(rows: list[Row], members: Sequence[Result]) -> None:
 
 def best_cells(table: Table) -> set[tuple[int, str]]:
     """Cells with the best printed value of their column, where at least two methods compete."""
-    rivals = [n for n, row in enumerate(table.rows) if not row.ceiling and not row.seen]
     best: set[tuple[int, str]] = set()
-    if len(rivals) < 2:
+    if len(table.rivals) < 2:
         return best
-    for column in [*(s for s, _ in table.classes), "mean over classes", "mean over objects"]:
-        values = {
-            n: round(value, table.metric.decimals)
-            for n in rivals
-            if (value := cell(table.rows[n], column)) is not None
-        }
-        if values:
-            top = (max if table.metric.higher_is_better else min)(values.values())
-            best |= {(n, column) for n, value in values.items() if value == top}
+    for column in table.columns:
+        best |= {(n, column) for n in best_printed(table, column, table.rivals)}
     return best
 
 
+def second_cells(table: Table) -> set[tuple[int, str]]:
+    """Cells with the best printed value among those that are not marked as best."""
+    second: set[tuple[int, str]] = set()
+    for column in dict.fromkeys(column for _, column in sorted(table.best)):
+        others = [n for n in table.rivals if (n, column) not in table.best]
+        second |= {(n, column) for n in best_printed(table, column, others)}
+    return second
+
+
+def best_printed(table: Table, column: str, rows: Sequence[int]) -> list[int]:
+    """Those of the rows whose printed value is the best."""
+    values = {
+        n: round(value, table.metric.decimals)
+        for n in rows
+        if (value := cell(table.rows[n], column)) is not None
+    }
+    top = (max if table.metric.higher_is_better else min)(values.values(), default=None)
+    return [n for n, value in values.items() if value == top]
+
+
 def cell(row: Row, column: str) -> float | None:
-    """Value of a column: a synset, "mean over classes" or "mean over objects"."""
-    if column == "mean over classes":
+    """Value of a column: a synset or the name of a mean."""
+    if column == OVER_CLASSES:
         return row.mean_over_classes
-    if column == "mean over objects":
+    if column == OVER_OBJECTS:
         return row.mean_over_objects
+    if column == MEDIAN:
+        return row.median
     return row.cells.get(column)

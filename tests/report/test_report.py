@@ -15,8 +15,12 @@ import pytest
 
 from benchbench.core.errors import CheckError, InputError, MissingError, UsageError
 from benchbench.protocols.registry import get_protocol
-from benchbench.report.formats import FORMATS, latex_escape, render
-from benchbench.report.tables import build_tables, find_results
+from benchbench.report.formats import FORMATS
+from benchbench.report.formats import render as render_sheets
+from benchbench.report.latex import latex_escape
+from benchbench.report.results import find_results
+from benchbench.report.sheets import table_sheets
+from benchbench.report.tables import build_tables
 
 CLASSES = [["02691156", "airplane"], ["03001627", "chair"], ["04379243", "table"]]
 VALUES = {"kato": (0.6, 0.5, 0.4), "mean": (0.3, 0.50004, 0.1), "gt": (1.0, 1.0, 1.0)}
@@ -89,6 +93,10 @@ def tables(folder: Path, metric: str = "iou", **options: Any) -> list[Any]:
     return build_tables(find_results([folder / "runs"]), metric, **options)[0]
 
 
+def render(found: list[Any], form: str) -> str:
+    return render_sheets(table_sheets(found), form)
+
+
 def test_one_table_with_both_means(tmp_path: Path) -> None:
     three(tmp_path)
     (table,) = tables(tmp_path)
@@ -157,7 +165,7 @@ def test_formats_agree(tmp_path: Path) -> None:
         text = render(found, form)
         assert "nan" not in text.lower().replace("naninf", "")
     assert "| kato | **0.600** |" in render(found, "md")
-    assert r"kato & \textbf{0.600}" in render(found, "latex")
+    assert r"kato & \benchbest{0.600}" in render(found, "latex")
 
 
 def test_latex_is_escaped_and_balanced(tmp_path: Path) -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-import itertools
 from collections.abc import Callable, Iterable
 
 from benchbench.core.errors import UsageError
 from benchbench.core.names import require
 from benchbench.core.plugins import HOUSE, Plugin, plugins
+from benchbench.protocols.families import PROTOCOLS
 from benchbench.protocols.specs import ProtocolSpec
-from benchbench.protocols.specs_grids import GRID_PROTOCOLS
-from benchbench.protocols.specs_occupancy import OCCUPANCY_PROTOCOLS
 from benchbench.protocols.specs_refused import REFUSED_PROTOCOLS
-from benchbench.protocols.specs_surface import SURFACE_PROTOCOLS
-from benchbench.protocols.specs_voxels import VOXEL_PROTOCOLS
 
 # What the short names of `bench report --metric` mean, in order of preference.
 ALIASES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -42,8 +38,7 @@ def protocols() -> dict[str, ProtocolSpec]:
 @functools.cache
 def _own() -> dict[str, ProtocolSpec]:
     found: dict[str, ProtocolSpec] = {}
-    families = (VOXEL_PROTOCOLS, GRID_PROTOCOLS, SURFACE_PROTOCOLS, OCCUPANCY_PROTOCOLS)
-    for spec in itertools.chain(*families):
+    for spec in PROTOCOLS:
         if spec.id in found:
             raise AssertionError(f"two protocols are called {spec.id}")
         found[spec.id] = spec

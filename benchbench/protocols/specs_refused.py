@@ -169,6 +169,7 @@ REFUSED_PROTOCOLS = (
         compared="100,000 samples each",
         sampling="100,000 a side",
         reporting="x10",
+        instead="onet-mesh-v1",
         slugs=("unicorn-icp",),
         unconfirmed=("which column the README's 0.201 is",),
     ),
@@ -326,6 +327,7 @@ REFUSED_PROTOCOLS = (
         thresholds="F-score on squared distances at 0.001 and 0.002, <=",
         reporting="x1000",
         averaging="mean of batch means",
+        instead="p2m-v1",
     ),
     _refused(
         "syncdreamer-v1",
@@ -341,6 +343,7 @@ REFUSED_PROTOCOLS = (
         compared="what 16 depth pictures of 256^2 see, thinned to 0.01",
         sampling="by the pictures",
         averaging="mean of 30",
+        instead="onet-mesh-v1",
         slugs=("syncdreamer-gso",),
     ),
     _refused(

@@ -6,22 +6,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchbench.baselines.spec import BaselineSpec
+    from benchbench.core.plugins import Plugin
 
-__all__ = ["get_spec", "list_baselines", "load_baseline"]
+__all__ = ["get_spec", "list_baselines", "load_baseline", "source_of"]
 
 _FOLDERS = ("kato", "r2n2", "learn3d", "vpl", "dibr", "mean", "nearest", "oracle_nearest", "gt")
 
 
 def list_baselines() -> tuple[BaselineSpec, ...]:
-    """Specs of all baselines; imports nothing heavy.
+    """Specs of all baselines, those of other packages last; imports nothing heavy.
 
     Example:
         >>> [spec.id for spec in list_baselines()]
         ['kato', 'r2n2', 'learn3d', 'vpl', 'dibr', 'mean', 'nearest', 'oracle-nearest', 'gt']
     """
+    return (*_own(), *(plugin.spec for plugin in _others().values()))
+
+
+def source_of(name: str) -> str:
+    """Name and version of the package that a baseline comes from.
+
+    Example:
+        >>> source_of("kato")
+        'benchbench'
+    """
+    from benchbench.core.plugins import HOUSE
+
+    return _others()[name].source if name in _others() else HOUSE
+
+
+def _own() -> tuple[BaselineSpec, ...]:
     import importlib
 
     return tuple(importlib.import_module(f"{__name__}.{name}.spec").SPEC for name in _FOLDERS)
+
+
+def _others() -> dict[str, Plugin]:
+    from benchbench.baselines.spec import BaselineSpec
+    from benchbench.core.plugins import plugins
+
+    names = frozenset(spec.id for spec in _own())
+    return plugins("benchbench.baselines", BaselineSpec, names)
 
 
 def get_spec(name: str) -> BaselineSpec:

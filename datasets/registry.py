@@ -11,6 +11,7 @@ from benchbench.core.errors import InputError, MissingError, UsageError
 from benchbench.core.files import read_json
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
+from benchbench.core.plugins import HOUSE, Plugin, plugins
 from benchbench.datasets import consent
 from benchbench.datasets.spec import DatasetSpec, PrepareReport
 
@@ -28,8 +29,22 @@ _MODULES = (
 
 
 def dataset_names() -> tuple[str, ...]:
-    """Ids of all data sets, in the order of `bench list`."""
-    return _MODULES
+    """Ids of all data sets, in the order of `bench list`; those of other packages come last."""
+    return (*_MODULES, *_others())
+
+
+def source_of(name: str) -> str:
+    """Name and version of the package that a data set comes from.
+
+    Example:
+        >>> source_of("shapenet")
+        'benchbench'
+    """
+    return _others()[name].source if name in _others() else HOUSE
+
+
+def _others() -> dict[str, Plugin]:
+    return plugins("benchbench.datasets", DatasetSpec, frozenset(_MODULES))
 
 
 def dataset_spec(name: str) -> DatasetSpec:
@@ -42,7 +57,10 @@ def dataset_spec(name: str) -> DatasetSpec:
         >>> dataset_spec("shapenet").id
         'shapenet'
     """
-    require(name, _MODULES, "data set")
+    require(name, dataset_names(), "data set")
+    if name not in _MODULES:
+        other: DatasetSpec = _others()[name].spec
+        return other
     spec: DatasetSpec = importlib.import_module(
         f"benchbench.datasets.{name.replace('-', '_')}.spec"
     ).SPEC
@@ -59,9 +77,9 @@ def require_dataset(name: str, root: str | Path | None = None) -> str:
         >>> require_dataset("shapes13-demo")
         'shapes13-demo'
     """
-    stores = {store for known in _MODULES for store in dataset_spec(known).stores}
+    stores = {store for known in dataset_names() for store in dataset_spec(known).stores}
     prepared = {path.stem for path in data_root(root).glob("*.h5")}
-    return require(name, {*_MODULES, *stores, *prepared}, "data set")
+    return require(name, {*dataset_names(), *stores, *prepared}, "data set")
 
 
 def prepare_command(store: str) -> str:
@@ -71,7 +89,7 @@ def prepare_command(store: str) -> str:
         >>> prepare_command("shapes13-demo"), prepare_command("shapenet")
         ('bench prepare shapes13 --size demo', 'bench prepare shapenet')
     """
-    for name in _MODULES:
+    for name in dataset_names():
         if store != name and store in dataset_spec(name).stores:
             return f"bench prepare {name} --size {store.removeprefix(name + '-')}"
     return f"bench prepare {store}"
@@ -79,7 +97,7 @@ def prepare_command(store: str) -> str:
 
 def remake_hint(store: str) -> str:
     """The hint of every error about a damaged file: the command that replaces it."""
-    known = store in _MODULES and dataset_spec(store).archives
+    known = store in dataset_names() and dataset_spec(store).archives
     own = " (with --from DIR where the archives were your own)" if known else ""
     return f"{prepare_command(store)} --overwrite{own}"
 
@@ -94,12 +112,12 @@ def resolve(name: str) -> tuple[str, str | None]:
         >>> resolve("shapes13-demo"), resolve("shapenet")
         (('shapes13', 'demo'), ('shapenet', None))
     """
-    if name not in _MODULES:
-        for dataset in _MODULES:
+    if name not in dataset_names():
+        for dataset in dataset_names():
             spec = dataset_spec(dataset)
             if name in spec.stores:
                 return dataset, spec.sizes[spec.stores.index(name)]
-    require(name, _MODULES, "data set")
+    require(name, dataset_names(), "data set")
     return name, None
 
 
@@ -110,7 +128,7 @@ def objects_published(store: str) -> int | None:
         >>> objects_published("shapenet")
         43784
     """
-    for dataset in _MODULES:
+    for dataset in dataset_names():
         spec = dataset_spec(dataset)
         if spec.stores[0] == store:
             return spec.objects

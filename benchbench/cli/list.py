@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from benchbench.cli.options import Common, answer_json, common_options, complete, setting
 from benchbench.core.names import require
+from benchbench.core.plugins import HOUSE
 
 KINDS = ("dataset", "baseline", "protocol", "metric")
 
@@ -51,7 +52,7 @@ def list_command(common: Common, name: str | None, kind: str | None) -> None:
         answer_json({"records": [record for group in records.values() for record in group]})
         return
     for title, group in records.items():
-        rows = [[r["name"], r["state"], r["licence"], r["size"], r["title"]] for r in group]
+        rows = [[r["name"], r["state"], r["licence"], r["size"], _titled(r)] for r in group]
         click.echo(
             tabulate(rows, headers=[title, "state", "licence", "size", ""], tablefmt="plain")
         )
@@ -67,6 +68,12 @@ def _records(kind: str, root: Path) -> list[dict[str, Any]]:
     }[kind](root)
 
 
+def _titled(record: dict[str, Any]) -> str:
+    """A record's title, and which package it comes from if that is another."""
+    package = record.get("package", HOUSE)
+    return record["title"] if package == HOUSE else f"{record['title']} (from {package})"
+
+
 def _datasets(root: Path) -> list[dict[str, Any]]:
     from benchbench.datasets import registry
 
@@ -80,6 +87,7 @@ def _datasets(root: Path) -> list[dict[str, Any]]:
             {
                 "kind": "dataset",
                 "name": spec.id,
+                "package": registry.source_of(name),
                 "state": _state(name, root, [str(item["id"]) for item in prepared]),
                 "licence": spec.licence.name,
                 "size": _gib(stored) if prepared else f"about {_gib(spec.store_bytes)}",
@@ -118,7 +126,7 @@ def _state(name: str, root: Path, prepared: list[str]) -> str:
 
 
 def _baselines(_root: Path) -> list[dict[str, Any]]:
-    from benchbench.baselines import list_baselines
+    from benchbench.baselines import list_baselines, source_of
 
     records = []
     for spec in list_baselines():
@@ -128,6 +136,7 @@ def _baselines(_root: Path) -> list[dict[str, Any]]:
             {
                 "kind": "baseline",
                 "name": spec.id,
+                "package": source_of(spec.id),
                 "state": _weights_state(spec.id) if spec.trainer else "nothing to train",
                 "size": "",
                 **{key: value for key, value in plain.items() if key != "id"},
@@ -158,12 +167,13 @@ def _weights_state(baseline: str) -> str:
 
 
 def _protocols(_root: Path) -> list[dict[str, Any]]:
-    from benchbench.protocols.registry import protocols, refused_protocols
+    from benchbench.protocols.registry import protocols, refused_protocols, source_of
 
     return [
         {
             "kind": "protocol",
             "name": spec.id,
+            "package": source_of(spec.id),
             "state": "refused" if spec.refused else "house" if spec.house else "reproduced",
             "licence": "",
             "size": "",

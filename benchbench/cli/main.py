@@ -12,6 +12,7 @@ import click
 
 from benchbench import __version__
 from benchbench.cli.analyze import analyze
+from benchbench.cli.check import check
 from benchbench.cli.config import load_config
 from benchbench.cli.doctor import doctor
 from benchbench.cli.list import list_command
@@ -78,7 +79,18 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     ctx.default_map = load_config(config, ctx.command)
 
 
-for _verb in (list_command, prepare, train, run, score, report, reconstruct, analyze, doctor):
+for _verb in (
+    list_command,
+    prepare,
+    train,
+    run,
+    score,
+    report,
+    reconstruct,
+    analyze,
+    check,
+    doctor,
+):
     cli.add_command(_verb)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchbench.cli.options import Common, answer_json, common_options, complete
 from benchbench.core.errors import EXIT_CHECK, EXIT_PARTIAL, CheckError, MissingError, UsageError
+
+if TYPE_CHECKING:
+    from benchbench.evaluation.signature import Signature
 
 _EPILOG = """
 \b
@@ -21,6 +25,8 @@ Examples:
   bench score runs/shapes13-test/kato-1a2b3c4d --protocol dibr-chamfer-v1
   bench score my-meshes --dataset shapes13 --split test
   bench score runs/shapes13-test/kato-1a2b3c4d --expect result.json
+  bench score runs/shapes13-test/kato-1a2b3c4d --signatures
+  bench score my-meshes --signature 'iou|p:bench-iou-v1|set:shapes13@3f8a384f|...'
   bench score --selftest
 """
 
@@ -65,6 +71,17 @@ Examples:
     help="Score a run folder from scratch and compare with this result; nothing is changed.",
 )
 @click.option(
+    "--signatures/--no-signatures",
+    "show_signatures",
+    default=False,
+    help="Answer with every mean over classes and the line that says what it is.",
+)
+@click.option(
+    "--signature",
+    metavar="LINE",
+    help="Score as a line from --signatures says, and refuse where that cannot be repeated.",
+)
+@click.option(
     "--selftest/--no-selftest", default=False, help="Score shapes whose numbers are known by hand."
 )
 @click.option(
@@ -91,6 +108,8 @@ def score(
     views: str,
     out: Path | None,
     expect: Path | None,
+    show_signatures: bool,
+    signature: str | None,
     selftest: bool,
     allow_seen: bool,
     overwrite: bool,
@@ -114,6 +133,10 @@ def score(
         raise MissingError(
             f"there are no predictions at '{predictions}'", hint="bench score --help"
         )
+    wanted = None
+    if signature is not None:
+        wanted = _wanted(signature, dataset, split, protocols, expect)
+        protocols = (wanted.protocol,)
     folder = RunFolder(predictions)
     is_run = predictions.is_dir() and folder.config.is_file()
     if expect is not None:
@@ -140,6 +163,8 @@ def score(
         )  # fmt: skip
         path = folder.path
     else:
+        if wanted is not None:
+            dataset, split = wanted.dataset_id, wanted.split_words
         if dataset is None or split is None:
             raise UsageError(
                 "predictions from outside need --dataset and --split",
@@ -168,9 +193,62 @@ def score(
     if result is None:
         return
     failed = failures(result)
-    answer(common, path, result, failed)
+    if show_signatures or wanted is not None:
+        _answer_signatures(common, path, result, wanted)
+    else:
+        answer(common, path, result, failed)
     if failed:
         ctx.exit(EXIT_PARTIAL)
+
+
+def _wanted(
+    text: str,
+    dataset: str | None,
+    split: str | None,
+    protocols: tuple[str, ...],
+    expect: Path | None,
+) -> Signature:
+    """What a signature asks for; nothing else may be asked for beside it."""
+    from benchbench.evaluation.signature import Signature
+    from benchbench.protocols.registry import get_protocol
+
+    found = Signature.parse(text)
+    if dataset or split or protocols or expect:
+        raise UsageError(
+            "a signature names the data set, the split and the protocol",
+            hint=f"bench score PREDICTIONS --signature '{found}'",
+        )
+    get_protocol(found.protocol)
+    return found
+
+
+def _answer_signatures(
+    common: Common, path: Path, result: dict[str, Any], wanted: Signature | None
+) -> None:
+    """A line for each mean over classes; or the one that was asked for, if it is what was asked."""
+    from benchbench.evaluation.signature import signatures
+
+    found = signatures(result)
+    if wanted is not None:
+        name = f"{wanted.protocol}:{wanted.metric}"
+        if name not in found:
+            known = ", ".join(found)
+            raise UsageError(
+                f"'{wanted.protocol}' has no '{wanted.metric}'", hint=f"known: {known}"
+            )
+        found = {name: found[name]}
+        wrong = wanted.differences(found[name][0])
+        if wrong:
+            raise CheckError(
+                f"what was scored is not what the signature says: {'; '.join(wrong)}",
+                hint=f"its own signature: {found[name][0]}",
+            )
+    if common.json:
+        lines = {name: {"value": value, "signature": str(s)} for name, (s, value) in found.items()}
+        answer_json({"run": str(path), "signatures": lines})
+        return
+    for signature, value in found.values():
+        click.echo(f"{value:.6g}  {signature}")
 
 
 def _expect(

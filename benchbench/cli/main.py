@@ -15,6 +15,7 @@ from benchbench.cli.analyze import analyze
 from benchbench.cli.check import check
 from benchbench.cli.config import load_config
 from benchbench.cli.doctor import doctor
+from benchbench.cli.leaderboard import leaderboard
 from benchbench.cli.list import list_command
 from benchbench.cli.options import BenchGroup
 from benchbench.cli.prepare import prepare
@@ -86,6 +87,7 @@ for _verb in (
     run,
     score,
     report,
+    leaderboard,
     reconstruct,
     analyze,
     check,

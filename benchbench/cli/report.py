@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchbench.cli.options import Common, common_options, complete
+
+if TYPE_CHECKING:
+    from benchbench.report.objects import ObjectFiles
+    from benchbench.report.results import Result
+    from benchbench.report.sheets import Sheet
+    from benchbench.report.tables import Table
 
 _EPILOG = """
 \b
@@ -18,6 +25,9 @@ Examples:
   bench report --metric kato-iou-v1 --metric r2n2-iou-v1:ap
   bench report runs/shapes13-test/kato-1a2b3c4d --metric fscore --format md
   bench report --metric iou --intervals
+  bench report --metric iou --against runs/shapes13-test/mean-1a2b3c4d
+  bench report --across runs/shapes13-test/kato-1a2b3c4d
+  bench report --ranks
   bench report --metric iou --format latex -o table.tex
 """
 
@@ -58,6 +68,23 @@ Examples:
     help="Show 95 % intervals, and the median over objects.",
 )
 @click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Compare with this run, object by object.",
+)
+@click.option(
+    "--across",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="This run under all protocols, and why they differ.",
+)
+@click.option(
+    "--ranks/--no-ranks",
+    default=False,
+    help="Do the methods keep their order from protocol to protocol?",
+)
+@click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
 @common_options
@@ -70,13 +97,15 @@ def report(
     form: str,
     partial: bool,
     intervals: bool,
+    against: Path | None,
+    across: Path | None,
+    ranks: bool,
     output: Path | None,
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean.
 
     A star marks every method that cannot be told from the best (on a terminal in bold).
     """
-    from benchbench.core.errors import MissingError
     from benchbench.core.files import write_text
     from benchbench.core.names import require
     from benchbench.protocols.registry import resolve_metric
@@ -84,25 +113,94 @@ def report(
     from benchbench.report.objects import ObjectFiles
     from benchbench.report.results import find_results
     from benchbench.report.sheets import table_sheets
-    from benchbench.report.tables import build_tables
     from benchbench.report.uncertainty import add_uncertainty
 
     for metric in metrics:  # unknown names are told before files are read
         resolve_metric(metric)
     if split is not None:
         require(split, ("train", "val", "test", "all"), "split")
-    results = find_results(runs)
-    if dataset is not None:
-        _require_dataset(dataset, {str(r.content["dataset"]["id"]) for r in results})
-    tables, remarks = [], []
+    _refuse_together(
+        {"--against": against, "--across": across, "--ranks": ranks},
+        {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split},
+    )
+    files = ObjectFiles()
+    remarks: list[str] = []
+    if across is not None:
+        sheets = _across(across, files)
+    else:
+        results = find_results(runs)
+        if against is not None:
+            (reference,) = _one(against)
+            results = _with(results, reference)
+        if dataset is not None:
+            _require_dataset(dataset, {str(r.content["dataset"]["id"]) for r in results})
+        if ranks and not metrics:
+            metrics = _primary_metrics(results)
+            tables, _ = _tables(results, metrics, dataset, split, partial, needed=False)
+        else:
+            wanted = metrics or ("iou", "chamfer")
+            tables, remarks = _tables(
+                results, wanted, dataset, split, partial, needed=bool(metrics)
+            )
+        if ranks:
+            from benchbench.report.order import order_sheets
+
+            sheets = order_sheets(tables, files)
+        elif against is not None:
+            sheets = _against(tables, reference, files)
+        else:
+            for table in tables:
+                add_uncertainty(table, files, intervals)
+            sheets = table_sheets(tables)
+    colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    text = render(sheets, "json" if common.json else form, colour)
+    if output is None:
+        click.echo(text)
+    else:
+        write_text(output, text + "\n")
+        common.say(f"written: {output}")
+    for remark in dict.fromkeys([*remarks, *files.remarks()]):
+        common.say(remark)
+
+
+def _refuse_together(kinds: dict[str, object], others: dict[str, object]) -> None:
+    """Each kind of table for itself; --across shows one run and all its metrics."""
+    from benchbench.core.errors import UsageError
+
+    asked = [name for name, value in kinds.items() if value]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} are different tables", hint="one command for each")
+    if "--across" in asked:
+        for name, value in others.items():
+            if value:
+                raise UsageError(
+                    f"--across shows one run and all that was scored; {name} does not go with it",
+                    hint="bench report --across RUN",
+                )
+
+
+def _tables(
+    results: list[Result],
+    metrics: tuple[str, ...],
+    dataset: str | None,
+    split: str | None,
+    partial: bool,
+    needed: bool,
+) -> tuple[list[Table], list[str]]:
+    """Tables of all metrics; where they were not asked for by name, those that there are."""
+    from benchbench.core.errors import MissingError
+    from benchbench.report.tables import build_tables
+
+    tables: list[Table] = []
+    remarks: list[str] = []
     missing: MissingError | None = None
-    for metric in dict.fromkeys(metrics or ("iou", "chamfer")):
+    for metric in dict.fromkeys(metrics):
         try:
             found, left = build_tables(
                 results, metric, dataset=dataset, split=split, partial=partial
             )
         except MissingError as error:
-            if metrics:
+            if needed:
                 raise
             missing = error
             continue
@@ -110,19 +208,58 @@ def report(
         remarks += left
     if missing is not None and not tables:
         raise missing
-    files = ObjectFiles()
-    for table in tables:
-        add_uncertainty(table, files, intervals)
-    remarks += files.remarks()
-    colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = render(table_sheets(tables), "json" if common.json else form, colour)
-    if output is None:
-        click.echo(text)
-    else:
-        write_text(output, text + "\n")
-        common.say(f"written: {output}")
-    for remark in dict.fromkeys(remarks):
-        common.say(remark)
+    return tables, remarks
+
+
+def _one(place: Path) -> list[Result]:
+    """The result in a run folder or file, alone."""
+    from benchbench.core.errors import UsageError
+    from benchbench.report.results import find_results
+
+    found = find_results([place])
+    if len(found) != 1:
+        raise UsageError(
+            f"'{place}' holds {len(found)} results; one is wanted",
+            hint=f"name a run, for example '{found[0].path.parent}'",
+        )
+    return found
+
+
+def _with(results: list[Result], reference: Result) -> list[Result]:
+    there = {result.path.resolve() for result in results}
+    return results if reference.path.resolve() in there else [*results, reference]
+
+
+def _across(place: Path, files: ObjectFiles) -> list[Sheet]:
+    from benchbench.report.across import across_sheet
+
+    (result,) = _one(place)
+    return [across_sheet(result, files)]
+
+
+def _against(tables: list[Table], reference: Result, files: ObjectFiles) -> list[Sheet]:
+    from benchbench.core.errors import MissingError
+    from benchbench.report.against import against_sheet
+
+    path = reference.path.resolve()
+    theirs = [
+        table
+        for table in tables
+        if any(row.result is not None and row.result.path.resolve() == path for row in table.rows)
+    ]
+    if not theirs:
+        raise MissingError(
+            f"'{reference.path.parent}' stands in none of these tables",
+            hint=f"bench report '{reference.path.parent}' says why",
+        )
+    return [against_sheet(table, reference, files) for table in theirs]
+
+
+def _primary_metrics(results: list[Result]) -> tuple[str, ...]:
+    """The first metric of every protocol that was scored and is known."""
+    from benchbench.protocols.registry import in_order
+
+    return tuple(in_order(name for r in results for name in r.content["protocols"]))
 
 
 def _require_dataset(name: str, found: set[str]) -> None:

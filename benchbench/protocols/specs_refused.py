@@ -104,6 +104,7 @@ REFUSED_PROTOCOLS = (
         sampling="none on the prediction; a variable number of points of the truth",
         combination="sum over the matching, not divided by the number of points",
         reporting="x0.01",
+        instead="emd-exact-v1",
         faults=("issue #66 finds 2.24 for planes where the paper has 0.579",),
     ),
     _refused(
@@ -119,6 +120,7 @@ REFUSED_PROTOCOLS = (
         sampling="2,048 vertices with replacement",
         combination="sum over the matching",
         reporting="x0.01",
+        instead="emd-exact-v1",
         slugs=("disn",),
     ),
     _refused(
@@ -184,6 +186,7 @@ REFUSED_PROTOCOLS = (
         sampling="1,024",
         frame="each cloud to its own unit cube",
         combination="mean over the matching",
+        instead="emd-exact-v1",
         faults=("in Pix3D's table an EMD of 0 stands for out of memory",),
     ),
     _refused(
@@ -201,6 +204,7 @@ REFUSED_PROTOCOLS = (
         sampling="a random subset of 1,024",
         combination="sum of the two directions",
         averaging="mean of batch means",
+        instead="pix3d-chamfer-v1",
         slugs=("lmnet-icp",),
         unconfirmed=("the reporting factor, presumably 1",),
     ),
@@ -275,6 +279,7 @@ REFUSED_PROTOCOLS = (
         distance="squared Euclidean",
         combination="sum of the two directions",
         reporting="x1000 (UNCONFIRMED)",
+        instead="uclid-v1",
     ),
     _refused(
         "sdfsrn-chamfer-v1",
@@ -287,6 +292,7 @@ REFUSED_PROTOCOLS = (
         alignment="none; ICP of 50 iterations for PASCAL3D+",
         combination="the two directions apart",
         failures="an empty mesh becomes points all zero",
+        instead="pcg-v1",
     ),
     _refused(
         "dpc-chamfer-v1",
@@ -300,6 +306,7 @@ REFUSED_PROTOCOLS = (
         combination="the two directions apart, float64",
         reporting="x100",
         failures="models without a file of the truth are skipped",
+        instead="pcg-v1",
     ),
     _refused(
         "mcc-fscore-v1",

@@ -2,24 +2,26 @@
 
 `leaderboards/measured/<data set>-<split>-<method>-<hash>.json` is what `bench run` wrote into
 result.json, so that `bench report leaderboards/measured` and `bench score RUN --expect FILE` read
-it, and under "leaderboard": the schema, the command that makes it again, the intervals.
+it, and under "leaderboard" the schema and the command that makes it again. Beside it lie the scores
+of its objects, `<...>.objects.csv`, of which intervals and comparisons are made.
 """
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchbench.core.errors import CheckError, InputError
-from benchbench.core.files import write_json
+from benchbench.core.files import atomic_path, write_json
 from benchbench.evaluation.result import KIND
 from benchbench.leaderboards.command import command_of
 from benchbench.leaderboards.form import read_strict
-from benchbench.leaderboards.intervals import all_intervals
 from benchbench.leaderboards.result_form import MEASURED, RESULT
 from benchbench.leaderboards.submission import Checked
 from benchbench.protocols.registry import protocols
+from benchbench.report.objects import objects_file
 
 FOLDER = Path(__file__).parent / "measured"
 SCHEMA = 1
@@ -83,16 +85,12 @@ def add_measured(checked: Checked, folder: Path = FOLDER) -> Path:
         CheckError: It was refused.
     """
     result = refuse(checked)
-    classes = [synset for synset, _ in result["dataset"]["classes"]]
-    content = {
-        **result,
-        "leaderboard": {
-            "schema": SCHEMA,
-            "command": command_of(result),
-            "intervals": all_intervals(checked.objects or {}, classes),
-        },
-    }
+    content = {**result, "leaderboard": {"schema": SCHEMA, "command": command_of(result)}}
     path = folder / file_name(result)
+    objects = checked.folder / "objects.csv"
+    if objects.is_file():
+        with atomic_path(objects_file(path)) as temporary:
+            shutil.copyfile(objects, temporary)
     write_json(path, content)
     return path
 

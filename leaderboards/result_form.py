@@ -72,7 +72,7 @@ RESULT = record(
             {"rendering": maybe(_name), "together": count},
         ),
         "settings": mapping(KEY, record({"value": plain, "source": text(100)})),
-        "seeds": record({"baseline": number}),
+        "seeds": record({"baseline": number, "protocols": mapping(NAME, count)}),
         "device": listing(text(80), 100),
         "versions": mapping(NAME, maybe(text(80))),
         "hashes": record(
@@ -101,30 +101,4 @@ RESULT = record(
     },
 )  # fmt: skip
 
-_interval = maybe(listing(number, 2))
-MEASURED = record(
-    {
-        "leaderboard": record(
-            {
-                "schema": count,
-                "command": text(1000),
-                "intervals": mapping(
-                    NAME,
-                    mapping(
-                        KEY,
-                        record(
-                            {
-                                "mean_over_classes": _interval,
-                                "mean_over_objects": _interval,
-                                "median": number,
-                                "median_interval": _interval,
-                                "per_class": mapping(NAME, _interval),
-                                "small": listing(text(80), 1000),
-                            }
-                        ),
-                    ),
-                ),
-            }
-        )
-    }
-)
+MEASURED = record({"leaderboard": record({"schema": count, "command": text(1000)})})

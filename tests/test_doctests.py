@@ -15,6 +15,7 @@ FOLDERS = {
     "benchbench.cuda_ops": "cuda_ops",
     "benchbench.datasets": "datasets",
     "benchbench.baselines": "baselines",
+    "benchbench.leaderboards": "leaderboards",
 }
 
 

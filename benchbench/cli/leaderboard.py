@@ -77,7 +77,7 @@ def check(common: Common, folder: Path) -> None:
 @_measured
 @common_options
 def add(common: Common, runs: tuple[Path, ...], measured: Path | None) -> None:
-    """Take finished runs into the measured results, with their command and intervals.
+    """Take finished runs into the measured results, with their command and scores of objects.
 
     All are checked first, as `bench leaderboard check` does; if one is refused, none is taken.
     """

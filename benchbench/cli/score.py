@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EPILOG = """
 \b
 PREDICTIONS is a run folder, an .h5 file of predictions, or a folder of
-  <synset>/<object>/<view>.obj  (.off .ply .npy .binvox; or <synset>/<object>.obj)
+  <synset>/<object>/<view>.obj  (.off .ply .glb .npy .npz .binvox; or <synset>/<object>.obj)
 in the object frame: y up, longest side 1, centred. An .npy holds an (R, R, R)
 grid of the unit cube indexed [x, y, z], or (N, 3) points; a .binvox the former.
 

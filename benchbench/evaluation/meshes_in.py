@@ -14,13 +14,16 @@ import numpy as np
 
 from benchbench.core.errors import InputError
 from benchbench.core.types import Mesh, Points, Prediction, Voxels
+from benchbench.datasets.archives import Limits, read_npz
 from benchbench.datasets.binvox import read_binvox
 from benchbench.datasets.npy_header import read_npy_header
+from benchbench.evaluation.glb_files import plain_glb
 from benchbench.protocols.convert import unit_cube_grid
 
-SUFFIXES = (".obj", ".off", ".ply", ".npy", ".binvox")
+SUFFIXES = (".obj", ".off", ".ply", ".glb", ".npy", ".npz", ".binvox")
 MAX_BYTES = 256 << 20
 _MAX_SIDE = 256
+_NPZ = Limits(members=16, member_bytes=MAX_BYTES, total_bytes=2 * MAX_BYTES, ratio=1100.0)
 _VERTEX_OR_FACE = re.compile(rb"^[ \t]*[vf][ \t].*$", re.MULTILINE)
 _VERTEX_ZERO = re.compile(rb"^[ \t]*f[ \t][^\n#]*?(?<=[ \t])[-+]?0+(?![^/\s]).*$", re.MULTILINE)
 _AFTER_SLASH = re.compile(rb"(\d)/\S*")
@@ -33,10 +36,12 @@ def read_shape(path: Path) -> Prediction:
     the lines `v` and `f` are read, without groups, materials, textures and normals. A PLY without
     faces and an (N, 3) array are points. An (R, R, R) array is a grid of the object frame's unit
     cube, indexed [x, y, z], with values in [0, 1]. So is a .binvox, whatever frame its header
-    states; both have at most 256 cells a side.
+    states; both have at most 256 cells a side. An .npz holds `vertices` and `faces`, or `points`
+    and perhaps `normals`, or one such array under any name. Of a .glb the triangles are read, moved
+    to where its nodes show them.
 
     Args:
-        path: .obj, .off, .ply, .npy or .binvox.
+        path: .obj, .off, .ply, .glb, .npy, .npz or .binvox.
 
     Raises:
         InputError: The file is broken, too large, a link, or of another kind.
@@ -50,6 +55,8 @@ def read_shape(path: Path) -> Prediction:
     try:
         if suffix == ".npy":
             return _read_array(path, state.st_size)
+        if suffix == ".npz":
+            return _read_arrays(path)
         return _read_binvox(path) if suffix == ".binvox" else _read_mesh(path, suffix)
     except (InputError, ImportError):
         raise  # a missing module is this installation's fault, never the prediction's
@@ -65,9 +72,41 @@ def _read_array(path: Path, size: int) -> Prediction:
             raise InputError(f"'{path}' holds {dtype}, not numbers")
         if math.prod(shape) * dtype.itemsize != size - length:
             raise InputError(f"'{path}' is not as long as its header says")
-    array = np.load(path, allow_pickle=False)
+    return _from_array(path, np.load(path, allow_pickle=False))
+
+
+def _read_arrays(path: Path) -> Prediction:
+    arrays = read_npz(path.read_bytes(), _NPZ)
+    if any(array.dtype.kind not in "biuf" for array in arrays.values()):
+        raise InputError(f"'{path}' holds something else than numbers")
+    if {"vertices", "faces"} <= set(arrays):
+        vertices, faces = arrays["vertices"], arrays["faces"]
+        if vertices.ndim != 2 or faces.ndim != 2 or vertices.shape[1] != 3 or faces.shape[1] != 3:
+            raise InputError(
+                f"'{path}': vertices {vertices.shape}, faces {faces.shape}, not (n, 3)"
+            )
+        if faces.size and (faces.max() > np.iinfo(np.int32).max or faces.min() < 0):
+            raise InputError(f"'{path}' has a face index {faces.max()} or {faces.min()}")
+        return Mesh(_floats(vertices), faces.astype(np.int32))
+    if "points" in arrays:
+        normals = arrays.get("normals")
+        return Points(_floats(arrays["points"]), None if normals is None else _floats(normals))
+    if len(arrays) != 1:
+        raise InputError(
+            f"'{path}' holds {', '.join(sorted(arrays))[:200] or 'nothing'}",
+            hint="vertices and faces, or points, or one array",
+        )
+    return _from_array(path, next(iter(arrays.values())))
+
+
+def _floats(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
+
+
+def _from_array(path: Path, array: np.ndarray[Any, Any]) -> Prediction:
     if array.ndim == 2 and array.shape[1] == 3:
-        return Points(array.astype(np.float32))
+        return Points(_floats(array))
     if array.ndim == 3 and len(set(array.shape)) == 1 and max(array.shape) <= _MAX_SIDE:
         return Voxels(array.astype(np.float32), unit_cube_grid(max(array.shape[0], 1)))
     raise InputError(f"'{path}' holds an array {array.shape}, neither (R, R, R) nor (N, 3)")
@@ -94,6 +133,8 @@ def _read_mesh(path: Path, suffix: str) -> Prediction:
         elif suffix == ".obj":
             source = io.BytesIO(_as_utf8(_plain_obj(path, file.read())))
             options.update(skip_materials=True, split_object=False, group_material=False)
+        elif suffix == ".glb":
+            source = io.BytesIO(plain_glb(path, file.read()))
         loaded: Any = trimesh.load(source, file_type=suffix[1:], **options)
     if isinstance(loaded, trimesh.Scene):
         loaded = loaded.to_geometry() if hasattr(loaded, "to_geometry") else loaded.dump(True)

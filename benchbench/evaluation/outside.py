@@ -47,7 +47,7 @@ def open_outside(path: Path, store: Store) -> Outside:
     """Lists the predictions under `path`.
 
     Args:
-        path: A folder `<synset or class>/<object>/<view>.{obj,off,ply,npy,binvox}` or
+        path: A folder `<synset or class>/<object>/<view>.{obj,off,ply,glb,npy,npz,binvox}` or
             `<synset or class>/<object>.{...}`; an `.h5`; or a folder of `shard-*.h5`.
         store: The data set that they belong to.
 

@@ -181,6 +181,26 @@ def _shape_npy_files() -> list[bytes]:
     return [npy_file(grid(8).astype(np.float32)), npy_file(np.arange(12.0).reshape(4, 3))]
 
 
+def _shape_npz_files() -> list[bytes]:
+    files = []
+    box = {"vertices": np.eye(3), "faces": np.array([[0, 1, 2]])}
+    for arrays in (box, {"points": np.eye(4, 3), "normals": np.eye(4, 3)}, {"a": grid(8)}):
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **arrays)
+        files.append(stream.getvalue())
+    return files
+
+
+def _glb_files() -> list[bytes]:
+    import trimesh
+
+    scene = trimesh.Scene()
+    for place in (0.0, 3.0):
+        matrix = trimesh.transformations.translation_matrix([place, 0, 0])
+        scene.add_geometry(trimesh.creation.box(), geom_name="box", transform=matrix)
+    return [bytes(scene.export(file_type="glb"))]
+
+
 def _read_npy(path: Path) -> Any:
     return read_npy(path.read_bytes(), path.name)
 
@@ -248,7 +268,9 @@ def formats() -> dict[str, Format]:
             single(f"shape-{kind}", lambda k=kind: mesh_files(k), _read_shape, _check_shape)
         )
     found += [
+        single("shape-glb", _glb_files, _read_shape, _check_shape),
         single("shape-npy", _shape_npy_files, _read_shape, _check_shape),
+        single("shape-npz", _shape_npz_files, _read_shape, _check_shape),
         single("shape-binvox", lambda: _binvox_files()[:1], _read_shape, _check_shape),
     ]
     return {form.name: form for form in found}

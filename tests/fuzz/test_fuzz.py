@@ -18,7 +18,7 @@ RUN = Path(__file__).with_name("run.py")
 FILES = (
     "binvox", "npz", "npy", "png", "tar", "tgz", "zip", "mat", "pkl", "checkpoint-npz",
     "checkpoint-safetensors", "predictions", "store", "shape-obj", "shape-off", "shape-ply",
-    "shape-npy", "shape-binvox",
+    "shape-glb", "shape-npy", "shape-npz", "shape-binvox",
 )  # fmt: skip
 FORMATS = (*FILES, *(f"set-{name}" for name in dataset_names() if dataset_spec(name).export))
 PLANTED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchbench.protocols.specs_fscores import FSCORE_PROTOCOLS
 from benchbench.protocols.specs_grids import GRID_PROTOCOLS
 from benchbench.protocols.specs_occupancy import OCCUPANCY_PROTOCOLS
 from benchbench.protocols.specs_pixel2mesh import PIXEL2MESH_PROTOCOLS
@@ -18,4 +19,5 @@ PROTOCOLS = (
     *PIXEL2MESH_PROTOCOLS,
     *POINT_SET_PROTOCOLS,
     *SAMPLE_PROTOCOLS,
+    *FSCORE_PROTOCOLS,
 )

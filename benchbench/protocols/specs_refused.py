@@ -264,6 +264,7 @@ REFUSED_PROTOCOLS = (
         sampling="none",
         distance="none",
         combination="intersection over union",
+        instead="what3d-fscore-v1",
         slugs=("what3d-fig1",),
     ),
     _refused(
@@ -321,6 +322,7 @@ REFUSED_PROTOCOLS = (
         thresholds="0.1, unsquared, <",
         combination="2 P R / (P + R)",
         failures="0",
+        instead="what3d-fscore-v1",
     ),
     _refused(
         "genmesh-v1",

@@ -154,6 +154,9 @@ DIBR_CHAMFER = ProtocolSpec(
         "distances start at 10,000: farther points count as 10,000",
     ),
     faults=("the script's random draws come from a GPU generator and cannot be repeated",),
+    used_by=("DIB-R (single-image repository)",),
+    unconfirmed=("the factor 100 of the README's table, inferred from its size",),
+    slugs=("dibr-dvr-2500",),
 )
 
 SURFACE_PROTOCOLS = (BENCH_SURFACE, VOXEL_SURFACE, DIBR_CHAMFER)

@@ -171,11 +171,16 @@ class Network(nn.Module):
         state = self.state_dict()
         self.load_state_dict(state | {name: torch.tensor(v) for name, v in tensors.items()})
 
-    def initialise(self, seed: int) -> None:
+    def initialise(self, seed: int, point_gain: float = 1.0) -> None:
         """The original's start, but with a random encoder; drawn by key, not globally.
 
         Convolutions N(0, 2 / fan_out) as in torchvision, linear layers U(+-1/sqrt(fan_in)) as in
         torch, the second layer of every block 0, alpha 1, residual_coef 0.
+
+        Args:
+            seed: The key.
+            point_gain: Factor on the weights of the layer that takes the template's points, which
+                are small numbers; 1 in the original.
         """
         with torch.no_grad():
             for name, module in self.named_modules():
@@ -196,6 +201,7 @@ class Network(nn.Module):
                 elif isinstance(module, Block):
                     module.alpha.fill_(1)
             self.residual_coef.zero_()
+            self.decoder.fc_p.weight.mul_(point_gain)
 
 
 def normalise_meshes(vertices: Tensor) -> Tensor:

@@ -45,6 +45,9 @@ class DibrOptions:
         sigmainv: Sharpness of the soft mask.
         boxlen: Its reach; half the picture's side is 1.
         seed: Key of the initial weights and of every draw; the authors' number.
+        point_gain: Factor on the initial weights of the decoder's first layer, which takes the
+            template's points: numbers below 0.2, so that at 1 it is long before the decoder
+            tells them apart.
         stages: Channels of the encoder's four stages.
         units: Residual units of each stage.
         code: Numbers in the code.
@@ -77,6 +80,7 @@ class DibrOptions:
     sigmainv: float = 7000.0
     boxlen: float = 0.02
     seed: int = 1234569527
+    point_gain: float = 1.0
     stages: tuple[int, ...] = (64, 128, 256, 512)
     units: tuple[int, ...] = (2, 2, 2, 2)
     code: int = 256
@@ -98,7 +102,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
     "published": {"steps": 470_000},
     "shapes13": {
-        "steps": 7_000,
+        "steps": 5_000,
         "batch": 8,
         "learning_rate": 2e-3,
         "warmup": 200,
@@ -106,6 +110,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sigmainv": 571.0,  # in pixels what 7000 and 0.02 are at 224
         "boxlen": 0.07,
         "seed": 0,
+        "point_gain": 20.0,
         "stages": (16, 32, 64, 128),
         "units": (1, 1, 1, 1),
         "code": 128,

@@ -155,6 +155,8 @@ def check_options(options: DibrOptions) -> Widths:
     for name in ("colour", "silhouette", "laplacian", "flatten"):
         if getattr(options, name) < 0:
             raise UsageError(f"{name} is a weight of 0 or more, not {getattr(options, name)}")
+    if not options.point_gain > 0:
+        raise UsageError(f"point_gain must be positive, not {options.point_gain}")
     if not options.sigmainv > 0 or options.boxlen < 0:
         raise UsageError(
             f"sigmainv must be positive and boxlen not negative, not {options.sigmainv} and "
@@ -203,7 +205,7 @@ class DibrTask:
         self.options, self.steps, self.device = options, steps, group.device
         self.group, self.mixed = group, mixed_precision
         self.network = Network(widths)
-        self.network.initialise(options.seed)
+        self.network.initialise(options.seed, options.point_gain)
         self.network.to(self.device).train()
         self.learned = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.Adam(

@@ -154,6 +154,11 @@ def test_spread_of_the_start_by_hand() -> None:
     linear = tensors["decoder.fc_c.0.weight"]  # uniform within 1/sqrt(64)
     assert 0.99 / 8 < np.abs(linear).max() <= 1 / 8
     assert linear.std() == pytest.approx(1 / 8 / np.sqrt(3), rel=0.05)
+    network.initialise(0, 20.0)
+    found = network.tensors()
+    gained = found.pop("decoder.fc_p.weight")
+    np.testing.assert_allclose(gained, 20 * tensors["decoder.fc_p.weight"], rtol=1e-6)
+    assert all(np.array_equal(value, tensors[name]) for name, value in found.items())
 
 
 def test_normalisation_by_hand() -> None:

@@ -46,6 +46,7 @@ def test_constants_are_the_authors() -> None:
     assert (options.epochs, options.steps, options.batch, options.views) == (600, None, 32, 2)
     assert (options.learning_rate, options.halve_every, options.schedule) == (1e-4, 400_000, "step")
     assert (options.warmup, options.seed, options.image_size) == (0, 1234569527, 224)
+    assert (options.point_gain, options.imagenet, options.half) == (1.0, None, False)
     assert check_options(options) == Widths()
     assert Weights(
         options.colour, options.silhouette, options.laplacian, options.flatten
@@ -79,7 +80,8 @@ def test_cosine_by_hand() -> None:
     "change",
     [{"stages": (1, 2)}, {"units": (0, 1, 1, 1)}, {"code": 0}, {"batch": 0}, {"level": 9},
      {"learning_rate": 0.0}, {"laplacian": -1.0}, {"schedule": "linear"}, {"steps": 0},
-     {"views": 0}, {"sigmainv": 0.0}, {"boxlen": -1.0}, {"image_size": 16}, {"epochs": 0}],
+     {"views": 0}, {"sigmainv": 0.0}, {"boxlen": -1.0}, {"point_gain": 0.0},
+     {"image_size": 16}, {"epochs": 0}],
 )  # fmt: skip
 def test_silly_options_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(change))):

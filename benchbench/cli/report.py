@@ -28,6 +28,7 @@ Examples:
   bench report --metric iou --against runs/shapes13-test/mean-1a2b3c4d
   bench report --across runs/shapes13-test/kato-1a2b3c4d
   bench report --ranks
+  bench report runs/shapes13-test/kato-* --metric iou --seeds
   bench report --metric iou --format latex -o table.tex
 """
 
@@ -85,6 +86,12 @@ Examples:
     help="Do the methods keep their order from protocol to protocol?",
 )
 @click.option(
+    "--seeds/--no-seeds",
+    default=False,
+    help="Runs that differ in their weights alone are trainings of one method: a row, with what "
+    "other seeds and other objects would change.",
+)
+@click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
 @common_options
@@ -100,6 +107,7 @@ def report(
     against: Path | None,
     across: Path | None,
     ranks: bool,
+    seeds: bool,
     output: Path | None,
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean.
@@ -120,7 +128,7 @@ def report(
     if split is not None:
         require(split, ("train", "val", "test", "all"), "split")
     _refuse_together(
-        {"--against": against, "--across": across, "--ranks": ranks},
+        {"--against": against, "--across": across, "--ranks": ranks, "--seeds": seeds},
         {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split},
     )
     files = ObjectFiles()
@@ -146,6 +154,10 @@ def report(
             from benchbench.report.order import order_sheets
 
             sheets = order_sheets(tables, files)
+        elif seeds:
+            from benchbench.report.training_seeds import seeds_sheets
+
+            sheets = seeds_sheets(tables, files)
         elif against is not None:
             sheets = _against(tables, reference, files)
         else:

@@ -17,6 +17,10 @@ from benchbench.statistics.intervals import SMALL
 
 BEST, SECOND = "best", "second"
 LEGEND = "mean over classes: every class weighs the same; mean over objects: every object does"
+CHECKPOINTS = (
+    "a row with weights is one training: it speaks for a checkpoint, several seeds for a method "
+    "(--seeds)"
+)
 INTERVALS = (
     "95 % intervals: studentised bootstrap of the objects of each class (equal objects and those "
     "of one CAD model are drawn together)"
@@ -148,6 +152,8 @@ def table_sheet(table: Table) -> Sheet:
         rows.append((row.label, [*cells, Cell(str(row.failed))]))
     legend = [f"* {table.judged}"] if table.best else []
     legend.append(LEGEND)
+    if any(row.trained for row in table.rows):
+        legend.append(CHECKPOINTS)
     if table.intervals:
         legend.append(INTERVALS)
         if table.rough:

@@ -52,6 +52,12 @@ class Row:
     bounds: dict[str, tuple[float, float] | None] = field(default_factory=dict)
     median: float | None = None
 
+    @property
+    def trained(self) -> bool:
+        """The method has weights; those that have none call theirs so."""
+        hashes = self.result.content.get("hashes") if self.result else None
+        return isinstance(hashes, dict) and hashes.get("weights") not in (None, "none")
+
 
 @dataclass
 class Table:

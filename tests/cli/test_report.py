@@ -133,6 +133,21 @@ def test_ranks(bench: Any) -> None:
     assert content["tau"][0]["pairs"][0]["tau"] == 1.0
 
 
+def test_seeds(bench: Any, runs: Path, tmp_path: Path) -> None:
+    """The same run under other weights stands for a second training."""
+    import shutil
+
+    again = tmp_path / "again"
+    shutil.copytree(runs.parent / folder(runs, "good"), again)
+    content = json.loads((again / "result.json").read_text())
+    content["hashes"]["weights"] = "other"
+    (again / "result.json").write_text(json.dumps(content))
+    done = bench(folder(runs, "good"), again, "--metric", "iou", "--seeds")
+    assert (done.exit_code, done.stderr) == (0, "")
+    row = next(line for line in done.stdout.splitlines() if line.startswith("good"))
+    assert row.split()[1] == "2" and row.split()[4:6] == ["0.0000", "0.0000"]  # equal scores
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -147,6 +162,8 @@ def test_ranks(bench: Any) -> None:
         (("--against", "GOOD", "--metric", "r2n2-iou-v1"), 3, "no result has the metric"),
         (("--against", "GOOD", "--split", "val"), 3, "no result has the metric"),
         (("--ranks", "--metric", "iou"), 3, "two methods that were scored under two protocols"),
+        (("--seeds", "--metric", "iou"), 3, "one seed says something about a checkpoint"),
+        (("--seeds", "--ranks"), 2, "are different tables"),
         (("GOOD", "--against", "GOOD", "--metric", "iou"), 3, "no other result compares"),
     ],
 )

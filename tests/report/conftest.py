@@ -58,6 +58,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         failed: int = 0,
         views: str = "all",
         objects: bool = True,
+        weights: str = "",
     ) -> Path:
         folder = tmp_path / "runs" / f"{baseline}-{len(list(tmp_path.glob('runs/*')))}"
         folder.mkdir(parents=True)
@@ -88,7 +89,10 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                 "split_name": "shapes13", "split_hash": "12ab" * 16, "classes": CLASSES,
             },
             "selection": {"views": views, "views_of_set": 24, "classes": None, "limit": None},
-            "hashes": {"objects": sha256_file(folder / "objects.csv")} if objects else {},
+            "hashes": {
+                "weights": weights or str(folder),
+                **({"objects": sha256_file(folder / "objects.csv")} if objects else {}),
+            },
             "protocols": found, "complete": True, "incomplete_because": [],
         }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(content))

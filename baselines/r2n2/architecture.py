@@ -176,6 +176,19 @@ class Architecture:
         return f"{self.network}, encoder {words[0]}, feature {self.feature}, decoder {words[1]}"
 
 
+def in_decoder(name: str) -> bool:
+    """Whether a tensor belongs to the decoder, by its name.
+
+    Example:
+        >>> [in_decoder(name) for name in ("conv6b.W", "fc7.b", "gru_reset.Wh", "conv7a.W")]
+        [False, False, False, True]
+        >>> in_decoder("conv1a.W"), in_decoder("conv10a.W"), in_decoder("conv11.b")
+        (False, True, True)
+    """
+    stage = name.removeprefix("conv").split(".")[0].rstrip("abc")
+    return name.startswith("conv") and int(stage) >= 7
+
+
 def pooled(side: int) -> int:
     """Side after pooling 2x2 with stride 2 and a padding of 1 at every border.
 

@@ -6,6 +6,7 @@ torch's own puts epsilon elsewhere, which moves single weights by 3e-4 within 5 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -25,22 +26,29 @@ class DecayingAdam:
         parameters: Tensors by their original names, changed in place; those that end with ".b" are
             biases and do not decay.
         decay: Weight of the squared weights' gradient.
+        slow: Names whose rate a step may lower.
     """
 
-    def __init__(self, parameters: dict[str, Tensor], decay: float = DECAY) -> None:
-        self.parameters, self.decay = parameters, decay
+    def __init__(
+        self,
+        parameters: dict[str, Tensor],
+        decay: float = DECAY,
+        slow: Collection[str] = (),
+    ) -> None:
+        self.parameters, self.decay, self.slow = parameters, decay, frozenset(slow)
         self.first = {name: torch.zeros_like(p) for name, p in parameters.items()}
         self.second = {name: torch.zeros_like(p) for name, p in parameters.items()}
 
     @torch.no_grad()
-    def step(self, number: int, rate: float) -> None:
+    def step(self, number: int, rate: float, slower: float = 1.0) -> None:
         """One update.
 
         Args:
             number: Which update this is, from 1.
             rate: Learning rate.
+            slower: Factor to it for the slow parameters.
         """
-        size = rate * math.sqrt(1 - BETA2**number) / (1 - BETA1**number)
+        whole = rate * math.sqrt(1 - BETA2**number) / (1 - BETA1**number)
         for name, parameter in self.parameters.items():
             gradient = parameter.grad
             if gradient is None:
@@ -50,6 +58,7 @@ class DecayingAdam:
             m, v = self.first[name], self.second[name]
             m.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
             v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+            size = whole * (slower if name in self.slow else 1.0)
             parameter.addcdiv_(m, v.sqrt().add_(EPS), value=-size)
 
     def zero_grad(self) -> None:

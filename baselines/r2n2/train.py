@@ -16,7 +16,7 @@ from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import as_floats, network_pictures
 from benchbench.baselines.kato.model import check_device
 from benchbench.baselines.kato.pairs import split_rows
-from benchbench.baselines.r2n2.architecture import Architecture
+from benchbench.baselines.r2n2.architecture import Architecture, in_decoder
 from benchbench.baselines.r2n2.batches import Batches
 from benchbench.baselines.r2n2.network import Network, occupancy_loss, probabilities
 from benchbench.baselines.r2n2.optimizer import DecayingAdam
@@ -122,8 +122,8 @@ def check_options(options: R2N2Options) -> Architecture:
     for name in ("batch", "steps", "save_every", "views"):
         if getattr(options, name) < 1:
             raise UsageError(f"{name} must be at least 1, not {getattr(options, name)}")
-    if not options.learning_rate > 0 or options.warmup < 0 or options.decay < 0:
-        raise UsageError("learning_rate must be positive, warmup and decay not negative")
+    if not options.learning_rate > 0 or min(options.warmup, options.ramp, options.decay) < 0:
+        raise UsageError("learning_rate must be positive, warmup, ramp and decay not negative")
     if options.schedule not in ("step", "cosine"):
         raise UsageError(
             f"unknown schedule '{options.schedule}'", hint="--set schedule=step or cosine"
@@ -157,6 +157,17 @@ def learning_rate(options: R2N2Options, step: int) -> float:
     return float(f"{rate * 10.0**-lowered:.12g}")
 
 
+def ramped(options: R2N2Options, step: int) -> float:
+    """Factor to the rate of encoder and cell in step `step`, from 1.
+
+    Example:
+        >>> slow = R2N2Options(ramp=10)
+        >>> ramped(R2N2Options(), 1), ramped(slow, 5), ramped(slow, 20)
+        (1.0, 0.125, 1.0)
+    """
+    return min(1.0, step / options.ramp) ** 3 if options.ramp else 1.0
+
+
 class R2N2Task:
     """Network, optimiser and data of one run; see `benchbench.baselines.training.Task`.
 
@@ -183,7 +194,8 @@ class R2N2Task:
         self.network.to(device)
         self.shared_network = group.wrap(self.network)
         self.parameters = {name: self.network.weight(name) for name in architecture.shapes()}
-        self.optimizer = DecayingAdam(dict(self.parameters), self.options.decay)
+        slow = [name for name in self.parameters if not in_decoder(name)]
+        self.optimizer = DecayingAdam(dict(self.parameters), self.options.decay, slow)
         self.held_out = HeldOut(batches)
 
     def step(self, number: int) -> dict[str, float]:
@@ -202,7 +214,8 @@ class R2N2Task:
                 f"{self.options.stop_loss:g}: this training has failed",
                 hint="--set learning_rate=... lower, in another folder",
             )
-        self.optimizer.step(number, learning_rate(self.options, number))
+        rate = learning_rate(self.options, number)
+        self.optimizer.step(number, rate, ramped(self.options, number))
         return logged
 
     def validate(self, number: int) -> dict[str, float]:

@@ -27,6 +27,7 @@ from benchbench.core.errors import BenchError, CheckError, UsageError
 from benchbench.cuda_ops.house_voxels import house_voxels, unit_cube_grid
 from benchbench.datasets.store import Store
 
+DECODER = ("conv7", "conv8", "conv9", "conv10", "conv11")
 TINY = R2N2Options(
     network="3d-gru-3",
     steps=4,
@@ -241,6 +242,22 @@ def test_schedules() -> None:
     assert [learning_rate(steps, n) for n in (2, 3, 4, 5)] == [1e-4, 1e-5, 1e-5, 1e-6]
 
 
+def test_ramp_holds_encoder_and_cell_back(hooks_store: Store) -> None:
+    """In step 1 of 5 they move a 125th of what they would."""
+    batches = Batches(hooks_store, TINY)
+    moved = {}
+    for ramp in (0, 5):
+        task = R2N2Task(batches, check_options(TINY), "cpu")
+        task.options = replace(TINY, ramp=ramp)
+        before = task.network.tensors()
+        task.step(1)
+        after = task.network.tensors()
+        moved[ramp] = {name: np.abs(after[name] - before[name]).max() for name in before}
+    for name, whole in moved[0].items():
+        share = 1.0 if name.split(".")[0] in DECODER else 0.008
+        assert moved[5][name] == pytest.approx(share * whole, rel=0.1, abs=1e-7), name
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -250,6 +267,7 @@ def test_schedules() -> None:
         ({"views": 0}, "views"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"decay": -1.0}, "decay"),
+        ({"ramp": -1}, "ramp"),
         ({"schedule": "linear"}, "schedule 'linear'"),
         ({"background": (255, 225)}, "background"),
         ({"background": (1,)}, "background"),

@@ -8,6 +8,7 @@ from benchbench.protocols.specs_occupancy import OCCUPANCY_PROTOCOLS
 from benchbench.protocols.specs_pixel2mesh import PIXEL2MESH_PROTOCOLS
 from benchbench.protocols.specs_point_sets import POINT_SET_PROTOCOLS
 from benchbench.protocols.specs_samples import SAMPLE_PROTOCOLS
+from benchbench.protocols.specs_search import SEARCH_PROTOCOLS
 from benchbench.protocols.specs_surface import SURFACE_PROTOCOLS
 from benchbench.protocols.specs_voxels import VOXEL_PROTOCOLS
 
@@ -20,4 +21,5 @@ PROTOCOLS = (
     *POINT_SET_PROTOCOLS,
     *SAMPLE_PROTOCOLS,
     *FSCORE_PROTOCOLS,
+    *SEARCH_PROTOCOLS,
 )

@@ -367,6 +367,7 @@ REFUSED_PROTOCOLS = (
         alignment="brute-force rotation and ICP",
         thresholds="0.1, 0.2, 0.5",
         combination="2 P R / (P + R)",
+        instead="zeroshape-v1",
         slugs=("triposr-f",),
         used_by=("TripoSR", "SF3D", "InstantMesh", "One-2-3-45", "LGM", "OpenLRM", "Wonder3D"),
         unconfirmed=("frame, thresholds and counts are remembered from the papers",),

@@ -23,9 +23,14 @@ def takers(kind: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_run_is_scored_under_every_protocol(
-    stubs: ModuleType, tiny_root: Path, tmp_path: Path, kind: str
+    stubs: ModuleType,
+    tiny_root: Path,
+    tmp_path: Path,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One object of three views. Scores are finite, within their bounds, and failures penalised."""
+    monkeypatch.setattr("benchbench.protocols.zeroshape.STEPS", (4, 4, 2))  # the search takes long
     stub = stubs.STUBS["stub"] = stubs.Stub(voxels=KINDS[kind])
     stub.wrong[stubs.tiny_store(tiny_root).indices("test")[0], 0] = None
     request = stubs.request(tiny_root, tmp_path, protocols=takers(kind), limit=1)

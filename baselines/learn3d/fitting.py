@@ -113,7 +113,8 @@ class AdversarialTask:
             "encoder": self.network.encoder,
         }
         for name, module in self.modules.items():
-            initialise(module, name, options.seed)
+            scale = 1.0 if name == "discriminator" else options.initial_scale
+            initialise(module, name, options.seed, scale)
             module.to(self.device).train()
         # What the processes of a training share out; alone they are the networks themselves.
         self.shared_network = run.group.wrap(self.network)
@@ -293,6 +294,8 @@ def check_options(options: SilhouetteOptions) -> None:
     for name in ("smoothness", "inflation", "laplacian", "edge_length", "warmup"):
         if not getattr(options, name) >= 0:
             raise UsageError(f"{name} must not be negative, but is {getattr(options, name)}")
+    if not 0 < options.initial_scale < 100:
+        raise UsageError(f"initial_scale must be positive, not {options.initial_scale}")
     if not options.learning_rate > 0:
         raise UsageError(f"learning_rate must be positive, not {options.learning_rate}")
     if options.schedule not in ("constant", "cosine"):

@@ -16,6 +16,7 @@ from benchbench.core.errors import ShapeError
 from benchbench.core.keyed import keyed_rng
 
 OBJECT_SCALE = 0.5
+_LAST = ("shapeLayer", "bias_layer")  # layers without a ReLU behind them
 
 
 class Encoder(nn.Module):
@@ -124,7 +125,7 @@ class Network(nn.Module):
         return codes, self.generator(codes)
 
 
-def initialise(module: nn.Module, name: str, seed: int) -> None:
+def initialise(module: nn.Module, name: str, seed: int, scale: float = 1.0) -> None:
     """torch's default start (uniform within 1 / sqrt(fan in)), drawn by key, not globally.
 
     Convolutions without bias, which are ResNet's, get its own start: normal with variance
@@ -134,6 +135,7 @@ def initialise(module: nn.Module, name: str, seed: int) -> None:
         module: Linear and convolution layers are drawn; batch norms start as 1 and 0.
         name: Part of the key.
         seed: Part of the key.
+        scale: Factor of the weights (not of biases) of layers before a ReLU.
     """
     with torch.no_grad():
         for path, layer in module.named_modules():
@@ -148,6 +150,8 @@ def initialise(module: nn.Module, name: str, seed: int) -> None:
                 continue
             for parameter in (layer.weight, layer.bias):
                 draw = rng.uniform(-1, 1, parameter.shape) / fan_in**0.5
+                if parameter is layer.weight and path.split(".")[-1] not in _LAST:
+                    draw = draw * scale
                 parameter.copy_(torch.from_numpy(draw.astype("float32")))
 
 

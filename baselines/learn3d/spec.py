@@ -46,6 +46,8 @@ class SilhouetteOptions:
         laplacian: Weight of the Laplacian loss of learn3D's history; 0 since.
         edge_length: Weight of the edge length loss of learn3D's history; 0 since.
         seed: Key of the initial weights and of every draw.
+        initial_scale: What the initial weights before a ReLU of encoder and generator are
+            multiplied by: 1 is torch's start, the original's; 2.45 keeps the size of signals.
         channels: Widths of the convolutions, as many as halve the picture to 8 pixels.
         hidden: Widths of the encoder's two linear layers.
         latent: Width of the shape code.
@@ -71,6 +73,7 @@ class SilhouetteOptions:
     laplacian: float = 0.0
     edge_length: float = 0.0
     seed: int = 0
+    initial_scale: float = 1.0
     channels: tuple[int, ...] = (64, 128, 256)
     hidden: tuple[int, ...] = (1024, 1024)
     latent: int = 512

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +11,11 @@ _SLOPE = 0.2
 
 
 class ViewDiscriminator(nn.Module):
-    """Silhouette and one-hot view planes (B, 1 + K, 64, 64) to a probability and features.
+    """Silhouettes and their views to the probability of each and to features.
+
+    It is a network of 1 + K channels: the silhouette and K planes, that of the view 1, the others
+    0. The first convolution of constant planes is the same for all pictures of a view, so it is
+    done once a view instead of once a picture.
 
     Source: learn3D's DCGAN_Discriminator; modules are named as there.
 
@@ -22,7 +25,8 @@ class ViewDiscriminator(nn.Module):
 
     Example:
         >>> net = ViewDiscriminator(25, (2, 2, 2, 3)).eval()
-        >>> [tuple(x.shape) for x in net(torch.zeros(5, 25, 64, 64))]
+        >>> found = net(torch.zeros(5, 64, 64), torch.tensor([0, 1, 2, 3, 23]))
+        >>> [tuple(x.shape) for x in found]
         [(5, 1), (5, 48)]
     """
 
@@ -41,8 +45,19 @@ class ViewDiscriminator(nn.Module):
         self.model = nn.Sequential(*layers)
         self.adv_layer = nn.Sequential(nn.Linear(before * _TAIL**2, 1), nn.Sigmoid())
 
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.model(seen).flatten(1)
+    def forward(self, silhouettes: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
+        first = self.model[0]
+        size = silhouettes.shape[-2:]
+        plane = functional.conv2d(
+            silhouettes.new_ones(1, 1, *size),
+            first.weight[:, 1:].flatten(0, 1)[:, None],
+            None,
+            2,
+            1,
+        )
+        of_view = plane.unflatten(1, (len(first.weight), -1))[0].transpose(0, 1)
+        x = functional.conv2d(silhouettes[:, None], first.weight[:, :1], first.bias, 2, 1)
+        features = self.model[1:](x + of_view[views]).flatten(1)
         return self.adv_layer(features), features
 
 
@@ -52,33 +67,13 @@ class Judge(nn.Module):
     Training in several processes allows one call a step; and batch norms must see each batch alone.
 
     Args:
-        discriminator: Batch to probabilities and features.
+        discriminator: Silhouettes and views to probabilities and features.
     """
 
     def __init__(self, discriminator: ViewDiscriminator) -> None:
         super().__init__()
         self.discriminator = discriminator
 
-    def forward(self, *seen: Tensor) -> list[Tensor]:
-        """Probabilities (B, 1) of each batch."""
-        return [self.discriminator(one)[0] for one in seen]
-
-
-def with_view(silhouettes: Tensor, views: Tensor, count: int) -> Tensor:
-    """What the discriminator sees: a silhouette and `count` planes, that of its view 1.
-
-    Args:
-        silhouettes: (B, S, S).
-        views: (B,) int64.
-        count: K.
-
-    Returns:
-        (B, 1 + K, S, S).
-
-    Example:
-        >>> with_view(torch.full((1, 1, 1), 0.5), torch.tensor([2]), 3).flatten().tolist()
-        [0.5, 0.0, 0.0, 1.0]
-    """
-    planes = functional.one_hot(views, count).to(silhouettes.dtype)[:, :, None, None]
-    size = silhouettes.shape[-2:]
-    return torch.cat((silhouettes[:, None], planes.expand(-1, -1, *size)), dim=1)
+    def forward(self, *seen: tuple[Tensor, Tensor]) -> list[Tensor]:
+        """Probabilities (B, 1) of each batch of silhouettes and views."""
+        return [self.discriminator(*one)[0] for one in seen]

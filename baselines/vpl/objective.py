@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchbench.baselines.learn3d.objective import is_discriminating
-from benchbench.baselines.vpl.discriminator import with_view
 from benchbench.core.keyed import keyed_rng
 
 
@@ -47,7 +46,6 @@ def view_losses(
     other: Tensor,
     own_views: Tensor,
     new_views: Tensor,
-    count: int,
     judge: Callable[..., list[Tensor]],
     adversarial: float,
 ) -> dict[str, tuple[float, Tensor]]:
@@ -59,19 +57,16 @@ def view_losses(
         other: (B, 64, 64) silhouettes of the same meshes from other views.
         own_views: (B,) int64.
         new_views: (B,) int64.
-        count: K.
-        judge: Batches of silhouettes with view planes to probabilities (`Judge`).
+        judge: Batches of silhouettes and views to probabilities (`Judge`).
         adversarial: Weight of deceiving it.
     """
     if is_discriminating(iteration):
-        fake, real = judge(
-            with_view(other.detach(), new_views, count), with_view(own.detach(), own_views, count)
-        )
+        fake, real = judge((other.detach(), new_views), (own.detach(), own_views))
         loss = (_cross_entropy(fake, 0.0) + _cross_entropy(real, 1.0)) / 2
         return {"view_loss": (1.0, loss)}
     if not adversarial:
         return {}
-    (fake,) = judge(with_view(other, new_views, count))
+    (fake,) = judge((other, new_views))
     return {"deception": (adversarial, _cross_entropy(fake, 1.0))}
 
 

@@ -101,6 +101,6 @@ class VplTask(AdversarialTask):
         seen = vertices.detach() if is_discriminating(number) else vertices
         other = self.draw(seen, torch.from_numpy(kato_eyes()).to(self.device)[new])
         return view_losses(
-            number, drawn, other, batch.bins, new, count, self.shared_discriminator,
+            number, drawn, other, batch.bins, new, self.shared_discriminator,
             self.options.adversarial,
         )  # fmt: skip

@@ -153,6 +153,10 @@ def test_initial_weights_are_keyed_and_have_torchs_bounds() -> None:
     assert not torch.equal(one.encoder.FC[0].weight, other.encoder.FC[0].weight)
     weight = one.encoder.FC[0].weight  # fan in 4 * 64
     assert 0.9 / 16 < weight.abs().max() <= 1 / 16 and abs(weight.mean()) < 0.01
+    initialise(two, "all", 1, 2.0)
+    for name, before in one.named_parameters():
+        factor = 1 if name.endswith("bias") or "Layer" in name or "bias_layer" in name else 2
+        assert torch.equal(two.get_parameter(name), factor * before), name
     resnet = ResNetEncoder()
     initialise(resnet, "r", 0)
     deviation = resnet.model.layer4[1].conv2.weight.std().item()

@@ -16,7 +16,7 @@ from benchbench.baselines.learn3d.network import Generator
 from benchbench.baselines.learn3d.objective import Topology, shape_losses, weighted
 from benchbench.baselines.learn3d.silhouettes import silhouettes
 from benchbench.baselines.learn3d.sphere import sphere
-from benchbench.baselines.vpl.discriminator import Judge, ViewDiscriminator, with_view
+from benchbench.baselines.vpl.discriminator import Judge, ViewDiscriminator
 from benchbench.baselines.vpl.objective import view_losses, view_shifts
 from benchbench.baselines.vpl.spec import VplOptions
 
@@ -38,15 +38,35 @@ def test_discriminator_forward(arrays, values) -> None:
     d = arrays("io_cvpr18")
     network = ViewDiscriminator()
     network.load_state_dict(arrays("weights_DV_dcgan25"))
-    seen = with_view(d["silhouettes"][:, 0], d["view_ids"].long(), VIEWS)
+    seen = d["silhouettes"][:, 0], d["view_ids"].long()
     for mode, wanted in ((False, "eval"), (True, "train")):
         network.train(mode)
         recorded = values[f"DCGAN_Discriminator_{wanted}"]
         with torch.no_grad():
-            validity, features = network(seen)
+            validity, features = network(*seen)
         np.testing.assert_allclose(validity[:, 0], recorded["validity"], atol=1e-5)
         assert features.shape == (4, 16384)
         np.testing.assert_allclose(features.sum(1), recorded["feature_sum"], rtol=1e-5)
+
+
+def test_planes_of_views_by_a_slow_twin() -> None:
+    """The network on all its channels: a silhouette, and one plane of ones among zeros."""
+    network = ViewDiscriminator(5, (3, 4, 5, 6)).eval()
+    drawn = torch.rand(6, 64, 64, requires_grad=True)
+    views = torch.tensor([0, 3, 3, 1, 2, 0])
+    planes = torch.zeros(6, 4, 64, 64)
+    for n, view in enumerate(views.tolist()):
+        planes[n, view] = 1
+    expected = network.model(torch.cat([drawn[:, None], planes], 1)).flatten(1)
+    found = network(drawn, views)
+    torch.testing.assert_close(found[1], expected)
+    torch.testing.assert_close(found[0], network.adv_layer(expected))
+    weight = network.model[0].weight
+    inputs, upstream = [drawn, weight], torch.randn_like(expected)
+    ours = torch.autograd.grad(found[1], inputs, upstream, retain_graph=True)
+    theirs = torch.autograd.grad(expected, inputs, upstream)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
 def norms(gradients, wanted, rel: float) -> None:
@@ -74,7 +94,7 @@ def test_two_iterations(arrays, values) -> None:
     drawn = silhouettes(vertices, TOPOLOGY.faces, eyes[own], 15.0)
     other = silhouettes(vertices, TOPOLOGY.faces, eyes[new], 15.0)
     losses = shape_losses(vertices, drawn, masks, TOPOLOGY, OPTIONS)
-    losses |= view_losses(1, drawn, other, own, new, VIEWS, Judge(discriminator), 1.0)
+    losses |= view_losses(1, drawn, other, own, new, Judge(discriminator), 1.0)
     assert losses["iou_loss"][1].item() == pytest.approx(first["iou_loss"], rel=1e-5)
     assert losses["smoothness"][1].item() == pytest.approx(first["smoothness"], rel=1e-5)
     assert losses["view_loss"][1].item() == pytest.approx(first["d_loss"], rel=1e-5)
@@ -96,12 +116,10 @@ def test_two_iterations(arrays, values) -> None:
     np.testing.assert_allclose(step[clear].abs(), 1e-4, rtol=1e-3)
     discriminator.zero_grad()
 
-    deceiving = view_losses(
-        2, drawn.detach(), other.detach(), own, new, VIEWS, Judge(discriminator), 2.0
-    )
+    deceiving = view_losses(2, drawn.detach(), other.detach(), own, new, Judge(discriminator), 2.0)
     assert set(deceiving) == {"deception"} and deceiving["deception"][0] == 2.0
     with torch.no_grad():
-        fake, _ = discriminator(with_view(other, new, VIEWS))
+        fake, _ = discriminator(other, new)
     assert deceiving["deception"][1].item() == pytest.approx(-fake.log().mean().item(), rel=1e-5)
 
 
@@ -120,12 +138,12 @@ def test_only_the_discriminator_learns_from_odd_iterations() -> None:
     own = torch.rand(3, 64, 64, requires_grad=True)
     other = torch.rand(3, 64, 64, requires_grad=True)
     views = torch.tensor([0, 1, 2])
-    weighted(view_losses(1, own, other, views, views.flip(0), 3, Judge(network), 1.0)).backward()
+    weighted(view_losses(1, own, other, views, views.flip(0), Judge(network), 1.0)).backward()
     assert own.grad is None and other.grad is None
     assert network.adv_layer[0].weight.grad is not None
-    weighted(view_losses(2, own, other, views, views.flip(0), 3, Judge(network), 1.0)).backward()
+    weighted(view_losses(2, own, other, views, views.flip(0), Judge(network), 1.0)).backward()
     assert own.grad is None and other.grad.abs().sum() > 0
-    assert view_losses(2, own, other, views, views, 3, Judge(network), 0.0) == {}
+    assert view_losses(2, own, other, views, views, Judge(network), 0.0) == {}
 
 
 def test_other_views_differ_and_are_even() -> None:

@@ -97,3 +97,51 @@ def add(common: Common, runs: tuple[Path, ...], measured: Path | None) -> None:
         for path in written:
             click.echo(path)
     common.say("next: bench leaderboard build -o site")
+
+
+@leaderboard.command(epilog="\b\nExample:\n  bench leaderboard build -o site --runs runs")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of the site.",
+)
+@_measured
+@click.option(
+    "--runs",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of run folders, whose predictions are drawn; repeat for more.  [default: ./runs]",
+)
+@click.option(
+    "--objects",
+    type=click.IntRange(0, 10),
+    default=3,
+    help="Best, median and worst objects of a class to draw.",
+)
+@common_options
+def build(
+    common: Common, output: Path, measured: Path | None, runs: tuple[Path, ...], objects: int
+) -> None:
+    """Write a static site: measured and published tables, a page a method. Needs no server."""
+    from benchbench.leaderboards.measured import FOLDER, read_measured
+    from benchbench.leaderboards.published import read_published
+    from benchbench.leaderboards.site.build import build_site
+
+    results = read_measured(measured or FOLDER)
+    files = build_site(
+        output,
+        results,
+        read_published(),
+        runs=runs or (Path("runs"),),
+        root=common.root,
+        objects=objects,
+        say=common.say,
+    )
+    page = output / "index.html"
+    if common.json:
+        answer_json({"site": str(page), "results": len(results), "files": len(files)})
+    else:
+        click.echo(page)
+    common.say(f"{len(files)} files, {len(results)} measured results; open {page}")

@@ -44,7 +44,7 @@ def contact_sheet(baseline: Any, store: Store, items: Sequence[tuple[int, int]])
         columns.append(
             np.concatenate(
                 [
-                    _shown(store.image(row, view, "kato")),
+                    shown(store.image(row, view, "kato")),
                     look(mesh, azimuth),
                     look(mesh, azimuth + _TURN),
                     look(truth, azimuth + _TURN, (0.75, 0.85, 1.0)),
@@ -87,7 +87,7 @@ def look(
     return found
 
 
-def _shown(picture: Picture) -> Picture:
+def shown(picture: Picture) -> Picture:
     """RGBA of any size on white, 96 pixels a side."""
     from PIL import Image
 

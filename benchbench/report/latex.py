@@ -11,12 +11,13 @@ _ESCAPES = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
 }  # fmt: skip
+_LONG = 30  # letters
 _ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", "": ""}
 _MACROS = (
     r"% \usepackage{booktabs}",
     r"\providecommand{\benchbest}[1]{\textbf{#1}}",
     r"\providecommand{\benchsecond}[1]{\underline{#1}}",
-    r"\providecommand{\benchinterval}[2]{{\tiny[#1, #2]}}",
+    r"\providecommand{\benchinterval}[2]{{\tiny\shortstack[r]{#1\\#2}}}",
 )
 
 
@@ -28,7 +29,8 @@ def latex_escape(text: str) -> str:
         '50 \\\\% of a\\\\_b'
     """
     plain = " ".join(text.split()).encode("ascii", "replace").decode("ascii")
-    return "".join(_ESCAPES.get(character, character) for character in plain)
+    escaped = "".join(_ESCAPES.get(character, character) for character in plain)
+    return escaped.replace("--", "-{}-")  # two would become a dash
 
 
 def to_latex(sheet: Sheet) -> str:
@@ -38,14 +40,16 @@ def to_latex(sheet: Sheet) -> str:
     may be defined before. Needs `\usepackage{booktabs}` and nothing else.
     """
     headings = sheet.headings
-    columns = "".join("l" if h.words else "r" for h in headings)
+    columns = "".join(_column(sheet, n) for n in range(len(headings)))
     legend = [line.replace("* ", "Bold: ", 1) for line in sheet.legend if line[:5] != "grey:"]
-    caption = ". ".join(map(latex_escape, [*sheet.caption, *legend, *sheet.notes]))
+    if sheet.intervals:
+        legend.append("Small: the ends of the interval")
+    below = r"\par ".join(latex_escape(line) for line in [*legend, *sheet.notes])
     lines = [
         *_MACROS,
         r"\begin{table}",
         r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}",
-        rf"\caption{{{caption}.}}",
+        rf"\caption{{{'. '.join(map(latex_escape, sheet.caption))}.}}",
         rf"\begin{{tabular}}{{l{columns}}}",
         r"\toprule",
         *_groups(sheet),
@@ -57,7 +61,17 @@ def to_latex(sheet: Sheet) -> str:
         if any(c.low for c in cells):
             ends = [_interval(c) for c in cells]
             lines.append(" & ".join(["", *ends]) + r" \\[2pt]")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\raggedright\tiny {below}}}")
+    return "\n".join([*lines, r"\end{table}"])
+
+
+def _column(sheet: Sheet, place: int) -> str:
+    """Numbers stand right; words left, long ones in lines."""
+    if not sheet.headings[place].words:
+        return "r"
+    longest = max((len(cells[place].text) for _, cells in sheet.rows), default=0)
+    return r"p{3.6cm}" if longest > _LONG else "l"
 
 
 def _groups(sheet: Sheet) -> list[str]:

@@ -46,9 +46,8 @@ class R2N2Options:
             cosine wave down to 0).
         reduce_after: Steps after which "step" lowers the rate.
         warmup: Steps over which the rate rises linearly from 0; 0 is the original's.
-        ramp: Steps over which the rates of encoder and cell rise as a cube from 0 to the
-            decoder's, so that the pictures' differences survive while the mean shape is learned;
-            0 is the original's.
+        slower: Factor to the rate of encoder and cell; 1 is the original's. At a high rate the
+            recurrent state saturates before the pictures' differences reach the decoder.
         decay: Weight of the squared weights' gradient; biases do not decay.
         stop_loss: A step whose loss exceeds this ends the training as failed.
         background: Lowest and highest grey of the random background, drawn per channel.
@@ -77,7 +76,7 @@ class R2N2Options:
     schedule: str = "step"
     reduce_after: tuple[int, ...] = (20_001, 60_001)
     warmup: int = 0
-    ramp: int = 0
+    slower: float = 1.0
     decay: float = 5e-5
     stop_loss: float = 2.0
     background: tuple[int, ...] = (225, 255)

@@ -122,8 +122,8 @@ def check_options(options: R2N2Options) -> Architecture:
     for name in ("batch", "steps", "save_every", "views"):
         if getattr(options, name) < 1:
             raise UsageError(f"{name} must be at least 1, not {getattr(options, name)}")
-    if not options.learning_rate > 0 or min(options.warmup, options.ramp, options.decay) < 0:
-        raise UsageError("learning_rate must be positive, warmup, ramp and decay not negative")
+    if not options.learning_rate > 0 or min(options.warmup, options.slower, options.decay) < 0:
+        raise UsageError("learning_rate must be positive, warmup, slower and decay not negative")
     if options.schedule not in ("step", "cosine"):
         raise UsageError(
             f"unknown schedule '{options.schedule}'", hint="--set schedule=step or cosine"
@@ -155,17 +155,6 @@ def learning_rate(options: R2N2Options, step: int) -> float:
         return rate * 0.5 * (1 + math.cos(math.pi * share))
     lowered = sum(step > after for after in options.reduce_after)
     return float(f"{rate * 10.0**-lowered:.12g}")
-
-
-def ramped(options: R2N2Options, step: int) -> float:
-    """Factor to the rate of encoder and cell in step `step`, from 1.
-
-    Example:
-        >>> slow = R2N2Options(ramp=10)
-        >>> ramped(R2N2Options(), 1), ramped(slow, 5), ramped(slow, 20)
-        (1.0, 0.125, 1.0)
-    """
-    return min(1.0, step / options.ramp) ** 3 if options.ramp else 1.0
 
 
 class R2N2Task:
@@ -215,7 +204,7 @@ class R2N2Task:
                 hint="--set learning_rate=... lower, in another folder",
             )
         rate = learning_rate(self.options, number)
-        self.optimizer.step(number, rate, ramped(self.options, number))
+        self.optimizer.step(number, rate, self.options.slower)
         return logged
 
     def validate(self, number: int) -> dict[str, float]:

@@ -131,6 +131,26 @@ _PASCAL: Mapping[str, Any] = {
     "hidden": (),
     "symmetric": True,
 }
+# The shipped weights: one small network of all classes, 42 vertices, a fraction of the time.
+SMALL: Mapping[str, Any] = {
+    "joint": True,
+    "steps": 5000,
+    "batch": 32,
+    "learning_rate": 2e-3,
+    "warmup": 200,
+    "schedule": "cosine",
+    "smoothness": 0.01,
+    "initial_scale": 2.45,
+    "channels": (8, 16, 32),
+    "hidden": (128, 128),
+    "latent": 32,
+    "decoder": (128, 256),
+    "vertices": 42,
+    "anti_aliasing": False,
+    "validate_every": 2500,
+    "validate_objects": 20,
+    "half": True,
+}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "kato": {},
     "kato-plain": _PLAIN,
@@ -142,8 +162,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "kato-without-prior": {"prior": 0.0},
     "kato-without-smoothness": {"smoothness": 0.0},
     "lsm-bins-20-15": {**_LSM, "azimuth_width": 20.0, "elevation_width": 15.0},
+    "shapes13": {**SMALL, "prior": 0.01, "confusion": 3.0},
+    "shapes13-plain": {**SMALL, **_PLAIN},
 }
-"""The published runs, by name; they train one class: add `--set classes=chair`."""
+"""The published runs train one class: add `--set classes=chair`. `shapes13` are shipped."""
 
 INPUT = InputForm(64, "rgba", "inverted")
 SPEC = BaselineSpec(

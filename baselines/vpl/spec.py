@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchbench.baselines.learn3d.spec import INPUT, SilhouetteOptions
+from benchbench.baselines.learn3d.spec import INPUT, SMALL, SilhouetteOptions
 from benchbench.baselines.spec import BaselineSpec
 
 
@@ -39,8 +39,11 @@ class VplOptions(SilhouetteOptions):
     discriminator: tuple[int, ...] = (128, 256, 512, 1024)
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {"kato": {}}
-"""The published run, by name; it trains one class: add `--set classes=chair`."""
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "kato": {},
+    "shapes13": {**SMALL, "steps": 3000, "adversarial": 0.1, "discriminator": (8, 8, 16, 16)},
+}
+"""The published run trains one class: add `--set classes=chair`. `shapes13` is shipped."""
 
 SPEC = BaselineSpec(
     id="vpl",

@@ -30,6 +30,7 @@ Examples:
   bench report --ranks
   bench report runs/shapes13-test/kato-* --metric iou --seeds
   bench report --metric iou --format latex -o table.tex
+  bench report --intervals --format html -o tables.html
 """
 
 
@@ -56,7 +57,7 @@ Examples:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(("table", "md", "latex", "csv", "json")),
+    type=click.Choice(("table", "md", "latex", "csv", "json", "html")),
     default="table",
     help="Form of the tables.",
 )

@@ -155,10 +155,13 @@ def _row(cells: list[str]) -> PublishedRow:
     if named["our_split"] and not _SPLIT.fullmatch(named["our_split"]):
         raise ValueError(f"our_split '{named['our_split']}'")
     row = PublishedRow(
-        **{**{k: v for k, v in named.items() if k not in ("class", "value")},
-           "year": int(named["year"]), "cls": named["class"], "text": named["value"],
-           "higher_is_better": named["higher_is_better"] == "true"}
-    )  # type: ignore[arg-type]  # fmt: skip
+        dataset=named["dataset"], split=named["split"], protocol=named["protocol"],
+        method=named["method"], year=int(named["year"]), supervision=named["supervision"],
+        cls=named["class"], metric=named["metric"], unit=named["unit"],
+        higher_is_better=named["higher_is_better"] == "true", text=named["value"],
+        source=named["source"], note=named["note"], our_set=named["our_set"],
+        our_split=named["our_split"],
+    )  # fmt: skip
     top = {"ratio": 1.0, "percent": 100.0}.get(row.unit)
     if top is not None and not -top <= row.value <= top:
         raise ValueError(f"{row.value} is no {row.unit}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchbench.core.errors import BenchError, UsageError
-from benchbench.core.files import atomic_path, sha256_file
+from benchbench.core.files import explain_disk, write_text
 from benchbench.leaderboards.measured import Measured
 from benchbench.leaderboards.published import PublishedRow
 from benchbench.leaderboards.site.boards import (
@@ -18,10 +19,20 @@ from benchbench.leaderboards.site.boards import (
     published_page,
     slug,
 )  # fmt: skip
+from benchbench.leaderboards.site.gallery import (
+    Choice,
+    choose,
+    draw_objects,
+    find_runs,
+    is_prepared,
+)  # fmt: skip
 from benchbench.leaderboards.site.markup import Piece, page, tag
 from benchbench.leaderboards.site.methods import Gallery, method_page
+from benchbench.leaderboards.site.shapes import shape_script
 from benchbench.protocols.registry import protocols, refused_protocols
 from benchbench.protocols.specs import ProtocolSpec
+from benchbench.report.objects import ObjectFiles
+from benchbench.report.results import Result
 
 ASSETS = Path(__file__).parent.parent / "assets"
 LIST = "files.sha256"
@@ -64,7 +75,7 @@ def build_site(
     }
     for board in boards:
         files[board.file] = board_page(board, pages, published).encode()
-    found = _runs(runs) if objects else {}
+    found = find_runs(runs) if objects else {}
     for one in measured:
         gallery, drawn = _gallery(one, found, root, objects, say)
         files |= drawn
@@ -84,12 +95,6 @@ def _spec(slug_: str) -> ProtocolSpec | None:
     return next((spec for spec in known if slug_ in spec.slugs), None)
 
 
-def _runs(places: Sequence[Path]) -> dict[str, Path]:
-    from benchbench.leaderboards.site.gallery import find_runs
-
-    return find_runs(places)
-
-
 def _gallery(
     one: Measured,
     runs: dict[str, Path],
@@ -97,9 +102,6 @@ def _gallery(
     objects: int,
     say: Callable[[str], None],
 ) -> tuple[Gallery, dict[str, bytes]]:
-    from benchbench.report.objects import ObjectFiles
-    from benchbench.report.results import Result
-
     name = next(iter(one.content["protocols"]))
     metric = protocols()[name].metrics[0]
     scores = ObjectFiles().of(Result(one.path, one.content), name)
@@ -111,19 +113,21 @@ def _gallery(
         why = "the folder of the run was not at hand when this page was built"
     if why or scores is None or run is None or root is None:
         return Gallery(metric, name, why_not=why or "no data set was at hand"), {}
-    from benchbench.leaderboards.site.gallery import choose, is_prepared, pictures
-
     if (lack := is_prepared(one, root)) is not None:
         return Gallery(metric, name, why_not=lack), {}
     choices = choose(scores.values[metric.name], metric.higher_is_better, objects)
     say(f"drawing {len(choices)} objects of {one.method} {one.short_hash}")
     folder = slug(one.method, one.short_hash)
-    shown, drawn = [], {}
+    shown: list[tuple[Choice, str, str]] = []
+    drawn: dict[str, bytes] = {}
     try:
-        for n, (choice, png) in enumerate(pictures(one, run, root, choices)):
-            file = f"objects/{folder}/{slug(choice.synset, choice.kind, str(n))}.png"
-            drawn[file] = png
-            shown.append((choice, file))
+        for n, two in enumerate(draw_objects(one, run, root, choices)):
+            file = f"objects/{folder}/{slug(two.choice.synset, two.choice.kind, str(n))}"
+            drawn[f"{file}.png"] = two.png
+            script = shape_script(f"{file}.js", two.azimuth, two.prediction, two.truth)
+            if script is not None:
+                drawn[f"{file}.js"] = script
+            shown.append((two.choice, f"{file}.png", "" if script is None else f"{file}.js"))
     except (BenchError, KeyError) as error:
         say(f"no pictures of {one.method} {one.short_hash}: {error}")
         return Gallery(metric, name, why_not="the predictions could not be read"), {}
@@ -198,12 +202,15 @@ def _older(out: Path) -> list[str]:
 
 
 def _write(out: Path, files: dict[str, bytes], before: Sequence[str]) -> None:
+    """Writes what has changed; the list of all comes last, a build cut short is built again."""
     for name in before:
         if name not in files:
             (out / name).unlink(missing_ok=True)
     for name in sorted(files):
-        with atomic_path(out / name) as temporary:
-            temporary.write_bytes(files[name])
-    lines = [f"{sha256_file(out / name)}  {name}\n" for name in sorted(files)]
-    with atomic_path(out / LIST) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+        path = out / name
+        with explain_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.is_file() or path.read_bytes() != files[name]:
+                path.write_bytes(files[name])
+    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
+    write_text(out / LIST, "".join(lines))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchbench.core.errors import BenchError
-from benchbench.core.types import Points
+from benchbench.core.files import read_json
+from benchbench.core.types import Mesh, Points, Prediction
 from benchbench.datasets.pictures import encode_png
-from benchbench.datasets.store import Store, open_dataset
+from benchbench.datasets.store import open_dataset
 from benchbench.evaluation.folder import RunFolder
-from benchbench.evaluation.predictions import Item, Shard
+from benchbench.evaluation.predictions import Shard
+from benchbench.evaluation.rescore import open_for
 from benchbench.leaderboards.measured import Measured
 from benchbench.reconstruction.shapes import as_mesh
 from benchbench.reconstruction.sheet import SIDE, Picture, look, shown
@@ -74,8 +75,6 @@ def choose(values: Mapping[str, float], higher_is_better: bool, count: int) -> l
 
 def find_runs(places: Sequence[Path]) -> dict[str, Path]:
     """Run folders with predictions by the hash of their run, the first of each."""
-    from benchbench.core.files import read_json
-
     found: dict[str, Path] = {}
     for place in places:
         for config in sorted(place.rglob("config.json")):
@@ -87,10 +86,29 @@ def find_runs(places: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def pictures(
+@dataclass(frozen=True)
+class Drawn:
+    """An object, drawn and as data.
+
+    Attributes:
+        choice: Which.
+        png: Five parts in a row: `PARTS`.
+        azimuth: Degrees, of the side from which the first parts look.
+        prediction: Its surface, None where there is none to draw.
+        truth: Its surface.
+    """
+
+    choice: Choice
+    png: bytes
+    azimuth: float
+    prediction: Mesh | None
+    truth: Mesh | None
+
+
+def draw_objects(
     one: Measured, run: Path, root: Path, choices: Sequence[Choice]
-) -> Iterator[tuple[Choice, bytes]]:
-    """A PNG of five parts for each object: `PARTS`.
+) -> Iterator[Drawn]:
+    """Draws objects of a run.
 
     Args:
         one: The result.
@@ -101,8 +119,6 @@ def pictures(
     Raises:
         BenchError: The data set is not prepared, or is another; predictions are damaged.
     """
-    from benchbench.evaluation.rescore import open_for
-
     folder = RunFolder(run)
     store = open_for(folder.read_config(), root)
     rendering = one.content["selection"].get("rendering")
@@ -112,8 +128,13 @@ def pictures(
             shard, n = places[choice.object_id]
             with Shard(shard) as opened:
                 item, threshold = opened.item(n), opened.threshold
-            row = store.index_of(choice.object_id)
-            yield choice, encode_png(_strip(store, row, rendering, item, threshold))
+            row, view = store.index_of(choice.object_id), max(item.view, 0)
+            seen = None
+            if rendering is not None and store.mode(rendering) != "depth":
+                seen = shown(store.image(row, view, rendering))
+            azimuth = _KATO_STEP * view if rendering == "kato" else _ASIDE
+            made, truth = _mesh(item.prediction, threshold), store.mesh(row)
+            yield Drawn(choice, _strip(seen, made, truth, azimuth), azimuth, made, truth)
     finally:
         store.close()
 
@@ -128,23 +149,16 @@ def _places(folder: RunFolder) -> dict[str, tuple[Path, int]]:
     return found
 
 
-def _strip(store: Store, row: int, rendering: str | None, item: Item, threshold: float) -> Picture:
-    view = max(item.view, 0)
-    azimuth = _KATO_STEP * view if rendering == "kato" else _ASIDE
+def _strip(seen: Picture | None, made: Mesh | None, truth: Mesh | None, azimuth: float) -> bytes:
     blank: Picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
-    seen = blank
-    if rendering is not None and store.mode(rendering) != "depth":
-        seen = shown(store.image(row, view, rendering))
-    made, truth = _mesh(item.prediction, threshold), store.mesh(row)
-    parts = [seen]
+    parts = [blank if seen is None else seen]
     for angle in (azimuth, azimuth + _TURN):
         parts.append(blank if made is None else look(made, angle))
         parts.append(blank if truth is None else look(truth, angle, _TRUTH))
-    return np.concatenate(parts, axis=1)
+    return encode_png(np.concatenate(parts, axis=1))
 
 
-def _mesh(prediction: Any, threshold: float) -> Any:
-    """Its surface; None where there is none to draw."""
+def _mesh(prediction: Prediction | None, threshold: float) -> Mesh | None:
     if prediction is None or isinstance(prediction, Points):
         return None
     try:

@@ -58,26 +58,26 @@ def tag(name: str, /, *pieces: Piece, **attributes: str | int | bool | None) -> 
     return Markup(f"<{opened}>{escape(pieces)}</{name}>")
 
 
-def page(title: str, *pieces: Piece, up: str = "") -> str:
+def page(title: str, *pieces: Piece, scripts: Iterable[str] = ()) -> str:
     """A whole page.
 
     Args:
         title: Of the page.
         pieces: Its content, below the way back.
-        up: The folder of the assets as seen from the page, "" or "../".
+        scripts: Names of assets besides the one for tables.
     """
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", f"{title} - benchbench"),
-        tag("link", rel="stylesheet", href=f"{up}assets/style.css"),
-        tag("script", src=f"{up}assets/table.js", defer=True),
+        tag("link", rel="stylesheet", href="assets/style.css"),
+        [tag("script", src=f"assets/{name}", defer=True) for name in ("table.js", *scripts)],
     )
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
-        tag("header", tag("nav", tag("a", "All tables", href=f"{up}index.html"),
+        tag("header", tag("nav", tag("a", "All tables", href="index.html"),
                           aria_label="site")),
         tag("main", *pieces, id="content"),
         tag("footer", tag("p", "Made by bench leaderboard build. Numbers mean what the line above "

@@ -33,13 +33,13 @@ class Gallery:
     Attributes:
         metric: Which the choice was made by.
         protocol: Id.
-        shown: What is shown, with the name of the picture's file.
+        shown: What is shown, the names of the picture's file and of that with the shapes, or "".
         why_not: Why there are none, or "".
     """
 
     metric: MetricSpec
     protocol: str
-    shown: Sequence[tuple[Choice, str]] = ()
+    shown: Sequence[tuple[Choice, str, str]] = ()
     why_not: str = ""
 
 
@@ -71,6 +71,7 @@ def method_page(one: Measured, boards: Sequence[Board], gallery: Gallery) -> str
         _signatures(one),
         tag("h2", "Objects"),
         _objects(dict(map(tuple, dataset["classes"])), gallery),
+        scripts=("viewer.js",) if any(shapes for _, _, shapes in gallery.shown) else (),
     )  # fmt: skip
 
 
@@ -143,25 +144,26 @@ def _objects(names: Mapping[str, str], gallery: Gallery) -> Piece:
         tag("p", f"By {metric.title} ({gallery.protocol}:{metric.name}, mean over an object's "
                  f"views). From left to right: {PARTS}. The truth is blue.")
     ]  # fmt: skip
-    classes = dict.fromkeys(choice.synset for choice, _ in gallery.shown)
+    classes = dict.fromkeys(choice.synset for choice, _, _ in gallery.shown)
     for synset in classes:
         name = names.get(synset, synset)
         parts.append(tag("h3", name, id=f"class-{synset}"))
         figures = [
-            _figure(choice, file, name, metric)
+            _figure(choice, file, shapes, name, metric)
             for kind in KINDS
-            for choice, file in gallery.shown
+            for choice, file, shapes in gallery.shown
             if (choice.synset, choice.kind) == (synset, kind)
         ]
         parts.append(tag("div", figures, class_="objects"))
     return escape(parts)
 
 
-def _figure(choice: Choice, file: str, name: str, metric: MetricSpec) -> Markup:
+def _figure(choice: Choice, file: str, shapes: str, name: str, metric: MetricSpec) -> Markup:
     value = f"{choice.value * metric.factor:.{metric.decimals}f}"
     alt = f"{choice.kind} {name}: {PARTS}"
     return tag(
         "figure",
         tag("img", src=file, alt=alt, loading="lazy", width=480, height=96),
         tag("figcaption", tag("strong", f"{choice.kind} {value}"), " ", choice.object_id),
+        data_mesh=shapes or None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
@@ -21,12 +22,15 @@ from PIL import Image
 
 from benchbench.cli.main import cli
 from benchbench.core.errors import CheckError
+from benchbench.core.types import Mesh
 from benchbench.leaderboards.site.gallery import choose
 from benchbench.leaderboards.site.markup import escape, tag
+from benchbench.leaderboards.site.shapes import mesh_data, shape_script
 from benchbench.leaderboards.site.tables import number_cell
 
 Write = Callable[..., Path]
 VOID = {"br", "img", "input", "link", "meta"}
+XHTML = b"http://www.w3.org/1999/xhtml"
 TINY = Path(__file__).parent.parent / "evaluation" / "tiny.py"
 
 
@@ -145,6 +149,10 @@ def test_pages_are_sound_html(submission: Write, tmp_path: Path) -> None:
 def test_nothing_comes_from_elsewhere(submission: Write, tmp_path: Path) -> None:
     site = build(tmp_path, submission(tmp_path / "a"))
     for name, content in files(site).items():
+        if name == "assets/viewer.js":  # the name of a language, no address; no way to load
+            assert set(re.findall(rb"https?:[^\"'` ]*", content)) == {XHTML}
+            assert b"fetch(" not in content and b"XMLHttpRequest" not in content
+            continue
         assert b"http" not in content and b"//" not in content, name
         assert b"@import" not in content and b"url(" not in content, name
     there = set(files(site))
@@ -345,6 +353,40 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def shapes_of(file: Path, site: Path) -> dict[str, Any]:
+    """What a script hands to the viewer; it is one call with JSON in it and nothing else."""
+    text = file.read_text(encoding="ascii")
+    name = json.dumps(str(file.relative_to(site)))
+    assert text.startswith(f"benchObject({name},") and text.endswith(");\n")
+    found: dict[str, Any] = json.loads(text[len(f"benchObject({name},") : -3])
+    return found
+
+
+def test_shapes_come_back() -> None:
+    generator = np.random.default_rng(0)
+    corners = generator.uniform(-2, 2, (70_000, 3)).astype(np.float32)
+    faces = generator.integers(0, 70_000, (50, 3)).astype(np.int32)
+    for count in (40, 70_000):  # two and four bytes a corner
+        mesh = Mesh(corners[:count], faces % count)
+        data = mesh_data(mesh)
+        places = np.frombuffer(base64.b64decode(data["vertices"]), "<u2").astype(np.float64)
+        back = places.reshape(-1, 3) / 65535 * 2 * data["half"] - data["half"]
+        assert np.abs(back - mesh.vertices).max() <= data["half"] / 65535
+        kind = "<u4" if data["wide"] else "<u2"
+        found = np.frombuffer(base64.b64decode(data["faces"]), kind).reshape(-1, 3)
+        assert (found == mesh.faces).all() and data["wide"] == (count > 65536)
+
+
+def test_what_is_no_shape_for_a_page() -> None:
+    corners = np.eye(3, dtype=np.float32)
+    large = Mesh(corners, np.zeros((100_001, 3), np.int32))
+    small = Mesh(corners, np.array([[0, 1, 2]], np.int32))
+    assert shape_script("a.js", 0.0, large, small) is None
+    assert shape_script("a.js", 0.0, None, None) is None
+    script = shape_script("</script>\u2028.js", 0.0, small, None)
+    assert script is not None and script.startswith(b'benchObject("</script>\\u2028.js",')
+
+
 def test_objects_are_drawn(
     tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,16 +410,24 @@ def test_objects_are_drawn(
     (method,) = [p for name, p in pages(tmp_path / "s").items() if name.startswith("method-")]
     images = [a for name, a in method.tags if name == "img"]
     assert len(images) == 9  # three classes, one of each kind
-    drawn = {}
+    drawn, shapes = {}, {}
     for attributes in images:
         file = tmp_path / "s" / str(attributes["src"])
         pixels = np.asarray(Image.open(io.BytesIO(file.read_bytes())))
         assert pixels.shape == (96, 480, 3)
+        shapes[file.stem] = shapes_of(file.with_suffix(".js"), tmp_path / "s")
         drawn[file.name] = [bool((pixels[:, x : x + 96] < 255).any()) for x in range(0, 480, 96)]
     worst = [name for name in drawn if name.startswith("02691156-worst")]
     assert drawn.pop(worst[0]) == [True, False, True, False, True]
     assert all(all(parts) for parts in drawn.values())
     assert "worst 0.000" in "".join(method.text)
+    figures = [a["data-mesh"] for name, a in method.tags if name == "figure"]
+    assert figures == [str(a["src"]).replace(".png", ".js") for a in images]
+    worst_shape = shapes.pop(worst[0].removesuffix(".png"))
+    assert worst_shape["prediction"] is None and worst_shape["truth"] is not None
+    for content in shapes.values():  # the stub hands on the truth
+        assert content["prediction"] == content["truth"]
+        assert (content["azimuth"], content["truth"]["half"]) == (0, 0.5)
     done = bench(*with_runs, tmp_path / "s", "--root", tmp_path / "nowhere")
     assert done.exit_code == 0
     (method,) = [p for name, p in pages(tmp_path / "s").items() if name.startswith("method-")]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from benchbench.core.errors import CheckError, MissingError
 from benchbench.evaluation.objects import ObjectScores
@@ -26,9 +29,8 @@ from benchbench.report.uncertainty import arranged, column_weights, scaled
 from benchbench.statistics.intervals import SMALL, Interval, as_intervals, settled, studentised
 from benchbench.statistics.multiple import LEVEL, holm
 from benchbench.statistics.paired import Shares, shares
-from benchbench.statistics.permutation import DRAWS, EXACT, sign_flip
+from benchbench.statistics.permutation import DRAWS, EXACT, sign_flips
 from benchbench.statistics.resampling import resample
-from benchbench.statistics.sample import pair_matrix
 
 
 @dataclass
@@ -68,41 +70,50 @@ def against_sheet(table: Table, reference: Result, files: ObjectFiles) -> Sheet:
     if theirs is None:
         place, command = next(iter(files.absent.items()))
         raise CheckError(f"'{place}' has no scores of objects to compare with", hint=command)
-    found = []
-    rough: set[str] = set()
-    for row in table.rows:
-        if row is base or row.result is None:
-            continue
-        ours = files.of(row.result, table.protocol.id)
-        if ours is not None:
-            found.append(_compare(table, row, ours, theirs))
-    if not found:
+    rivals = {
+        n: ours
+        for n, row in enumerate(table.rows)
+        if row is not base
+        and row.result is not None
+        and (ours := files.of(row.result, table.protocol.id)) is not None
+    }
+    if not rivals:
         raise MissingError(
             f"no other result compares with '{base.run}'",
             hint=f"bench run --baseline mean --dataset {table.dataset['id']} "
             f"--split {table.dataset['split']}",
         )
+    found = _compare(table, rivals, theirs)
     rough = {s.name for s in arranged(table, [theirs]).strata if s.units < SMALL}
     return _sheet(table, base, found, rough)
 
 
-def _compare(table: Table, row: Row, ours: ObjectScores, theirs: ObjectScores) -> Comparison:
-    factor = table.metric.factor
-    gaps = arranged(table, [ours, theirs]).combined(pair_matrix(2))
+def _compare(
+    table: Table, rivals: Mapping[int, ObjectScores], theirs: ObjectScores
+) -> list[Comparison]:
+    factor, name = table.metric.factor, table.metric.name
+    minus = np.hstack([np.eye(len(rivals)), -np.ones((len(rivals), 1))])
+    gaps = arranged(table, [*rivals.values(), theirs]).combined(minus)
     resamples = resample(gaps)
-    difference: dict[str, float] = {}
-    bounds: dict[str, Interval | None] = {}
-    p: dict[str, float] = {}
-    for column, weights in column_weights(table, gaps).items():
-        difference[column] = settled(float((weights @ gaps.means())[0]) * factor)
-        (ends,) = as_intervals(*studentised(gaps, resamples, weights))
-        bounds[column] = scaled(ends, factor)
-        p[column] = sign_flip(gaps, weights)
+    columns = column_weights(table, gaps)
+    p = dict(zip(columns, sign_flips(gaps, list(columns.values())), strict=True))
+    ends = {c: as_intervals(*studentised(gaps, resamples, w)) for c, w in columns.items()}
+    means = gaps.means()
     classes = [stratum.name for stratum in gaps.strata]
-    p |= dict(zip(classes, holm([p[c] for c in classes]), strict=True))
-    name = table.metric.name
-    found = shares(ours.values[name], theirs.values[name], table.metric.higher_is_better)
-    return Comparison(row, difference, bounds, p, found)
+    found = []
+    for k, (n, ours) in enumerate(rivals.items()):
+        own = {column: float(values[k]) for column, values in p.items()}
+        own |= dict(zip(classes, holm([own[c] for c in classes]), strict=True))
+        found.append(
+            Comparison(
+                table.rows[n],
+                {c: settled(float((w @ means)[k]) * factor) for c, w in columns.items()},
+                {c: scaled(ends[c][k], factor) for c in columns},
+                own,
+                shares(ours.values[name], theirs.values[name], table.metric.higher_is_better),
+            )
+        )
+    return found
 
 
 def _sheet(table: Table, base: Row, found: list[Comparison], rough: set[str]) -> Sheet:

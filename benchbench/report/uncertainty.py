@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from benchbench.report.tables import (
     MEDIAN,
     OVER_CLASSES,
     OVER_OBJECTS,
-    Row,
     Table,
     cell,
     second_cells,
@@ -20,7 +19,7 @@ from benchbench.report.tables import (
 from benchbench.statistics.intervals import SMALL, Interval, as_intervals, settled, studentised
 from benchbench.statistics.medians import median, median_interval
 from benchbench.statistics.multiple import best_group, holm_families, max_t
-from benchbench.statistics.resampling import resample
+from benchbench.statistics.resampling import draw_all, resample
 from benchbench.statistics.sample import Array, Sample, pair_matrix, pairs
 
 _JUDGED = (
@@ -47,8 +46,7 @@ def add_uncertainty(table: Table, files: ObjectFiles, intervals: bool) -> None:
     }
     if intervals and found:
         table.intervals = True
-        for n, scores in found.items():
-            _add_bounds(table, table.rows[n], scores)
+        _add_bounds(table, found)
     rivals = table.rivals
     if len(rivals) > 1 and all(n in found for n in rivals):
         table.best = _not_separable(table, rivals, [found[n] for n in rivals])
@@ -80,16 +78,21 @@ def scaled(bounds: Interval | None, factor: float) -> Interval | None:
     return None if bounds is None else (settled(bounds[0] * factor), settled(bounds[1] * factor))
 
 
-def _add_bounds(table: Table, row: Row, scores: ObjectScores) -> None:
-    factor = table.metric.factor
-    sample = arranged(table, [scores])
-    resamples = resample(sample)
+def _add_bounds(table: Table, found: Mapping[int, ObjectScores]) -> None:
+    factor, name = table.metric.factor, table.metric.name
+    sample = arranged(table, list(found.values()))
+    drawn = draw_all(sample)
+    resamples = resample(sample, drawn=drawn)
     for column, weights in column_weights(table, sample).items():
-        (bounds,) = as_intervals(*studentised(sample, resamples, weights))
-        row.bounds[column] = scaled(bounds, factor)
-    values = scores.values[table.metric.name]
-    row.median = median(values) * factor
-    row.bounds[MEDIAN] = scaled(median_interval(values, scores.units), factor)
+        ends = as_intervals(*studentised(sample, resamples, weights))
+        for n, bounds in zip(found, ends, strict=True):
+            table.rows[n].bounds[column] = scaled(bounds, factor)
+    # The median takes the classes in the order of their names.
+    order = sorted(range(len(drawn)), key=lambda c: sample.strata[c].name)
+    for n, scores in found.items():
+        row, values = table.rows[n], scores.values[name]
+        ends_of_median = median_interval(values, scores.units, drawn=[drawn[c] for c in order])
+        row.median, row.bounds[MEDIAN] = median(values) * factor, scaled(ends_of_median, factor)
     table.rough |= {stratum.name for stratum in sample.strata if stratum.units < SMALL}
 
 

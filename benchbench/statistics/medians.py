@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from benchbench.statistics.intervals import LEVEL, Interval, settled
-from benchbench.statistics.resampling import DRAWS, draw
+from benchbench.statistics.resampling import DRAWS, Counts, draw_all
 from benchbench.statistics.sample import Sample
 
 _AT_ONCE = 1 << 22  # numbers in memory
@@ -29,6 +29,7 @@ def median_interval(
     draws: int = DRAWS,
     seed: int = 0,
     level: float = LEVEL,
+    drawn: Sequence[Counts] | None = None,
 ) -> Interval:
     """Percentile bootstrap interval of the median: units are drawn anew within each class.
 
@@ -38,6 +39,7 @@ def median_interval(
         draws: Number of resamples.
         seed: Of the keyed generator.
         level: Share of samples whose interval holds the true median.
+        drawn: From `draw_all` of the same objects with classes sorted, in place of both.
     """
     ids = sorted(scores)
     sample = Sample.of([scores], units)
@@ -53,10 +55,10 @@ def median_interval(
     values = np.array([scores[i] for i in ids])
     order = np.argsort(values, kind="stable")
     values, place = values[order], place[order]
-    times = np.concatenate([draw(s, draws, seed) for s in sample.strata], 1).astype(np.int32)
+    times = np.concatenate(drawn if drawn is not None else draw_all(sample, draws, seed), 1)
     found = []
     step = max(1, _AT_ONCE // len(ids))
-    for first in range(0, draws, step):
+    for first in range(0, len(times), step):
         reached = np.cumsum(times[first : first + step, place], axis=1)
         count = reached[:, -1:]
         lower = (reached < (count + 1) // 2).sum(1)

@@ -5,13 +5,16 @@ All methods, and all differences of methods, see the same resamples: what they s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from benchbench.core.keyed import keyed_rng
 from benchbench.statistics.sample import Array, Sample, Stratum
 
+Counts = npt.NDArray[np.int32]
 DRAWS = 1999  # odd, so that 2.5 % of 2,000 is an order statistic
 
 
@@ -38,7 +41,7 @@ class Resamples:
         return np.asarray(np.sqrt(np.tensordot(weights[used] ** 2, self.variances[used], 1)))
 
 
-def draw(stratum: Stratum, draws: int, seed: int = 0) -> Array:
+def draw(stratum: Stratum, draws: int, seed: int = 0) -> Counts:
     """(B, U) how often each unit is drawn in each resample.
 
     Args:
@@ -51,18 +54,30 @@ def draw(stratum: Stratum, draws: int, seed: int = 0) -> Array:
     places = rng.integers(0, units, (draws, units))
     places += np.arange(draws)[:, None] * units
     found = np.bincount(places.ravel(), minlength=draws * units)
-    return found.reshape(draws, units).astype(np.float64)
+    return found.reshape(draws, units).astype(np.int32)
 
 
-def resample(sample: Sample, draws: int = DRAWS, seed: int = 0) -> Resamples:
+def draw_all(sample: Sample, draws: int = DRAWS, seed: int = 0) -> list[Counts]:
+    """`draw` of every class, for several questions to the same resamples."""
+    return [draw(stratum, draws, seed) for stratum in sample.strata]
+
+
+def resample(
+    sample: Sample, draws: int = DRAWS, seed: int = 0, drawn: Sequence[Counts] | None = None
+) -> Resamples:
     """Draws the units of every class anew.
 
     Args:
         sample: Of K methods.
         draws: B.
         seed: Of the keyed generator.
+        drawn: From `draw_all`, in place of `draws` and `seed`.
     """
-    found = [_moments(stratum, draw(stratum, draws, seed)) for stratum in sample.strata]
+    drawn = drawn if drawn is not None else draw_all(sample, draws, seed)
+    found = [
+        _moments(stratum, times.astype(np.float64))
+        for stratum, times in zip(sample.strata, drawn, strict=True)
+    ]
     return Resamples(np.array([m for m, _ in found]), np.array([v for _, v in found]))
 
 

@@ -13,11 +13,16 @@ from benchbench.core.errors import CheckError
 from benchbench.core.keyed import keyed_rng
 from benchbench.statistics.multiple import best_group, holm, holm_families, max_t
 from benchbench.statistics.paired import Shares, differences, shares
-from benchbench.statistics.permutation import sign_flip
+from benchbench.statistics.permutation import sign_flips
 from benchbench.statistics.ranks import kendall_tau, rank_frequencies, ranks, tau_interval
 from benchbench.statistics.resampling import draw, resample
 from benchbench.statistics.sample import Sample, Stratum, pair_matrix, pairs
 from benchbench.statistics.seeds import crossed
+
+
+def sign_flip(sample: Sample, weights: np.ndarray) -> float:
+    """Of the first row."""
+    return float(sign_flips(sample, [weights])[0, 0])
 
 
 def test_shares_count_ties_apart() -> None:
@@ -72,6 +77,23 @@ def test_drawn_signs_come_near_all_signs(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sign_flip(sample, weights) == drawn
     far = Sample.of([{f"1/{n:02d}": 1.0 for n in range(40)}])
     assert sign_flip(far, far.per_class_weights()) == 1 / 10_000
+
+
+def test_many_at_once_are_each_for_itself(ragged: dict[str, float]) -> None:
+    """The ways drawn are the same for every row and mean; few differences are gone through."""
+    rng = keyed_rng("several")
+    rows = [{i: float(rng.normal(0.1)) for i in ragged}, dict.fromkeys(ragged, 0.0),
+            {i: v if i < "b" else 0.0 for i, v in ragged.items()}]  # fmt: skip
+    sample = Sample.of(rows)
+    columns = [sample.per_class_weights(), sample.per_object_weights(), sample.only(1)]
+    together = sign_flips(sample, columns)
+    assert together.shape == (3, 3) and (together[:, 1] == 1.0).all()
+    for k, row in enumerate(rows):
+        alone = Sample.of([row])
+        for m, weights in enumerate(columns):
+            assert together[m, k] == pytest.approx(sign_flip(alone, weights), abs=2e-4)
+    # The third row: of the 12 objects of class a two are 0, so 2^10 ways, all of one direction.
+    assert together[0, 2] == together[1, 2] == 2 / 2**10
 
 
 def test_a_unit_flips_as_a_whole() -> None:

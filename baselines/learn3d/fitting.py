@@ -113,8 +113,7 @@ class AdversarialTask:
             "encoder": self.network.encoder,
         }
         for name, module in self.modules.items():
-            scale = 1.0 if name == "discriminator" else options.initial_scale
-            initialise(module, name, options.seed, scale)
+            initialise(module, name, options.seed, options.initial_scale)
             module.to(self.device).train()
         # What the processes of a training share out; alone they are the networks themselves.
         self.shared_network = run.group.wrap(self.network)
@@ -145,8 +144,10 @@ class AdversarialTask:
         (weighted(losses) * batch.share.weight).backward()  # type: ignore[no-untyped-call]
         rate = learning_rate(options, number)
         for name, optimizer in self.optimizers.items():
-            if name != "discriminator" or is_discriminating(number):
+            if name != "discriminator":
                 optimizer.step(rate)
+            elif is_discriminating(number):
+                optimizer.step(rate * options.opponent_rate)
         logged = {name: float(loss.detach()) for name, (_, loss) in losses.items()}
         return self.run.group.mean(logged, batch.share.weight)
 
@@ -294,10 +295,9 @@ def check_options(options: SilhouetteOptions) -> None:
     for name in ("smoothness", "inflation", "laplacian", "edge_length", "warmup"):
         if not getattr(options, name) >= 0:
             raise UsageError(f"{name} must not be negative, but is {getattr(options, name)}")
-    if not 0 < options.initial_scale < 100:
-        raise UsageError(f"initial_scale must be positive, not {options.initial_scale}")
-    if not options.learning_rate > 0:
-        raise UsageError(f"learning_rate must be positive, not {options.learning_rate}")
+    for name in ("learning_rate", "initial_scale", "opponent_rate"):
+        if not getattr(options, name) > 0:
+            raise UsageError(f"{name} must be positive, not {getattr(options, name)}")
     if options.schedule not in ("constant", "cosine"):
         raise UsageError(
             f"unknown schedule '{options.schedule}'", hint="--set schedule=constant or cosine"

@@ -16,7 +16,12 @@ from benchbench.core.errors import ShapeError
 from benchbench.core.keyed import keyed_rng
 
 OBJECT_SCALE = 0.5
-_LAST = ("shapeLayer", "bias_layer")  # layers without a ReLU behind them
+_LAST = (
+    "shapeLayer",
+    "bias_layer",
+    "digit_layer",
+    "adv_layer",
+)  # layers without a ReLU behind them
 
 
 class Encoder(nn.Module):
@@ -150,7 +155,7 @@ def initialise(module: nn.Module, name: str, seed: int, scale: float = 1.0) -> N
                 continue
             for parameter in (layer.weight, layer.bias):
                 draw = rng.uniform(-1, 1, parameter.shape) / fan_in**0.5
-                if parameter is layer.weight and path.split(".")[-1] not in _LAST:
+                if parameter is layer.weight and not set(path.split(".")) & set(_LAST):
                     draw = draw * scale
                 parameter.copy_(torch.from_numpy(draw.astype("float32")))
 

@@ -47,7 +47,9 @@ class SilhouetteOptions:
         edge_length: Weight of the edge length loss of learn3D's history; 0 since.
         seed: Key of the initial weights and of every draw.
         initial_scale: What the initial weights before a ReLU of encoder and generator are
-            multiplied by: 1 is torch's start, the original's; 2.45 keeps the size of signals.
+            multiplied by, and of the discriminator: 1 is torch's start, the original's;
+            2.45 keeps the size of signals.
+        opponent_rate: How many times faster the discriminator learns; 1 in the original.
         channels: Widths of the convolutions, as many as halve the picture to 8 pixels.
         hidden: Widths of the encoder's two linear layers.
         latent: Width of the shape code.
@@ -74,6 +76,7 @@ class SilhouetteOptions:
     edge_length: float = 0.0
     seed: int = 0
     initial_scale: float = 1.0
+    opponent_rate: float = 1.0
     channels: tuple[int, ...] = (64, 128, 256)
     hidden: tuple[int, ...] = (1024, 1024)
     latent: int = 512
@@ -134,12 +137,13 @@ _PASCAL: Mapping[str, Any] = {
 # The shipped weights: one small network of all classes, 42 vertices, a fraction of the time.
 SMALL: Mapping[str, Any] = {
     "joint": True,
-    "steps": 5000,
+    "steps": 6000,
     "batch": 32,
-    "learning_rate": 2e-3,
+    "learning_rate": 1.5e-3,
     "warmup": 200,
     "schedule": "cosine",
     "smoothness": 0.01,
+    "laplacian": 1.0,
     "initial_scale": 2.45,
     "channels": (8, 16, 32),
     "hidden": (128, 128),
@@ -147,7 +151,7 @@ SMALL: Mapping[str, Any] = {
     "decoder": (128, 256),
     "vertices": 42,
     "anti_aliasing": False,
-    "validate_every": 2500,
+    "validate_every": 2000,
     "validate_objects": 20,
     "half": True,
 }
@@ -162,7 +166,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "kato-without-prior": {"prior": 0.0},
     "kato-without-smoothness": {"smoothness": 0.0},
     "lsm-bins-20-15": {**_LSM, "azimuth_width": 20.0, "elevation_width": 15.0},
-    "shapes13": {**SMALL, "prior": 0.01, "confusion": 3.0},
+    "shapes13": {**SMALL, "prior": 0.01, "confusion": 0.5},
     "shapes13-plain": {**SMALL, **_PLAIN},
 }
 """The published runs train one class: add `--set classes=chair`. `shapes13` are shipped."""

@@ -13,7 +13,7 @@ import datetime
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -55,11 +55,13 @@ class Processes:
         index: Number of this one.
         count: How many there are.
         device: Where this one computes.
+        wrapped: What `wrap` made; let go of before the processes part.
     """
 
     index: int = 0
     count: int = 1
     device: str = "cpu"
+    wrapped: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def first(self) -> bool:
@@ -99,7 +101,8 @@ class Processes:
             return network
         from torch.nn.parallel import DistributedDataParallel
 
-        return cast(nn.Module, DistributedDataParallel(network, find_unused_parameters=unused))
+        self.wrapped.append(DistributedDataParallel(network, find_unused_parameters=unused))
+        return cast(nn.Module, self.wrapped[-1])
 
     def mean(self, values: Mapping[str, float], weight: float = 1.0) -> dict[str, float]:
         """Means over the whole batch.
@@ -172,7 +175,12 @@ def processes(device: str) -> Iterator[Processes]:
     kind = "cpu:gloo,cuda:nccl" if gpu else "gloo"
     options: dict[str, Any] = {"device_id": torch.device(device)} if gpu else {}
     dist.init_process_group(kind, timeout=_PATIENCE, **options)
+    group = Processes(rank.index, rank.count, device)
     try:
-        yield Processes(rank.index, rank.count, device)
+        yield group
     finally:
+        # A traceback may hold the networks until the interpreter ends, and what they hold of the
+        # process group must be gone by then: its threads can hang there.
+        for network in group.wrapped:
+            network.reducer = network.logger = network.process_group = None
         dist.destroy_process_group()

@@ -28,6 +28,8 @@ TINY = KatoOptions(
 )  # fmt: skip
 
 HEAD = """
+import os
+import signal
 import sys
 import torch
 from safetensors.torch import save_file
@@ -48,6 +50,8 @@ with processes("cpu") as group:
     gradients = {name: p.grad.contiguous() for name, p in task.parameters.items()}
     gradients["logged"] = torch.tensor([logged["loss"], logged["smoothness"]], dtype=torch.float64)
     save_file(gradients, f"{out}/{group.index}.safetensors")
+# Else it goes with the interpreter, whose end then waits for a thread that waits for it.
+assert task.shared_network.reducer is None and task.shared_network.process_group is None
 """
 STOPPED = """
 step = KatoTask.step
@@ -55,8 +59,12 @@ def cut(self, number):
     if number == 4:
         raise SystemExit(9)
     return step(self, number)
+def stopped(self, number):
+    if number == 3 and self.group.index == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return step(self, number)
 if len(sys.argv) > 3:
-    KatoTask.step = cut
+    KatoTask.step = {"cut": cut, "stopped": stopped}[sys.argv[3]]
 train(store, out, options, quiet=True)
 """
 
@@ -80,7 +88,7 @@ def start(count: int, script: str, *words: Any) -> list[tuple[int, str]]:
                 text=True,
             )
         )
-    return [(p.returncode, text) for p in running for text in [p.communicate(timeout=120)[1]]]
+    return [(p.returncode, text) for p in running for text in [p.communicate(timeout=600)[1]]]
 
 
 def fine(results: list[tuple[int, str]]) -> None:
@@ -178,6 +186,14 @@ def test_two_processes_train_as_one_and_go_on(little_store: Any, tmp_path: Path)
     assert theirs["settings"] == {**ours["settings"], "processes": 2}
     for mine, other in zip(ours["history"], theirs["history"], strict=True):
         assert mine == pytest.approx(other, rel=1e-3)
+
+
+def test_a_signal_to_one_stops_all_at_the_same_step(little_store: Any, tmp_path: Path) -> None:
+    """Otherwise the others would wait for it until their patience ends."""
+    results = start(2, STOPPED, little_store.path, tmp_path, "stopped")
+    assert [code for code, _ in results] == [143, 143]
+    assert read_json(tmp_path / "checkpoint.json")["step"] == 3  # out of turn: saved because of it
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_another_number_of_processes_is_another_run(little_store: Any, tmp_path: Path) -> None:

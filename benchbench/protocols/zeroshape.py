@@ -53,8 +53,8 @@ def normalised(points: Array) -> Array:
         points: (..., N, 3).
 
     Example:
-        >>> normalised(np.array([[0.0, 0, 0], [2, 0, 8]])).tolist()[1][2]
-        1.9999999000000049
+        >>> normalised(np.array([[0.0, 0, 0], [2, 0, 8]])).round(3).tolist()
+        [[-0.5, 0.0, -2.0], [0.5, 0.0, 2.0]]
     """
     centred = points - points.mean(-2, keepdims=True)
     extent = centred.max(-2) - centred.min(-2)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchbench.core.types import Mesh, Voxels
+from benchbench.core.types import Mesh, Points, Voxels
 from benchbench.datasets.cameras import KATO_PARAMETERS, Cameras, kato_cameras
 from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKind
 from benchbench.datasets.store import open_dataset
@@ -121,6 +121,7 @@ class Stub:
     wrong: dict[tuple[int, int], Any] = field(default_factory=dict)
     calls: list[list[tuple[int, int]]] = field(default_factory=list)
     voxels: bool = False
+    points: bool = False
     several_views: bool = False
 
     def rendering(self, store: Any) -> str:
@@ -142,6 +143,8 @@ class Stub:
         mesh = store.mesh(row) or box_of(row)
         factor = np.float32(self.scale * (1 - 0.05 * max(view, 0)))
         moved = Mesh(mesh.vertices * factor, mesh.faces)
+        if self.points:
+            return Points(moved.vertices)
         if not self.voxels:
             return moved
         grid = house_voxels(moved, unit_cube_grid()).astype(np.float32) * np.float32(0.75)
@@ -164,7 +167,7 @@ def register(monkeypatch: Any) -> None:
     def get_spec(name: str) -> Any:
         if name in STUBS:
             takes = "image" if STUBS[name].uses_views else "class"
-            output = "voxels" if STUBS[name].voxels else "mesh"
+            output = "voxels" if STUBS[name].voxels else "points" if STUBS[name].points else "mesh"
             several = STUBS[name].several_views
             return StubSpec(name, takes=takes, output=output, several_views=several)
         return real_spec(name)

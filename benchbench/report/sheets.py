@@ -26,6 +26,7 @@ INTERVALS = (
     "of one CAD model are drawn together)"
 )
 _NONE = "-"
+_GIVEN = {"image": "a picture", "class": "the true class", "truth": "the truth"}
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,18 @@ def _mark(table: Table, n: int, column: str) -> str:
 
 
 def _note(row: Row) -> str:
-    """Weights, what was given, what failed."""
+    """Weights, what was given, what it was trained on, what failed."""
     words = row.caption or "no caption"
     # Captions usually begin with the method's name.
     line = words if words.startswith(row.label) else f"{row.label}: {words}"
+    origin = row.origin()
+    if origin["given"] in _GIVEN:
+        line += f"; given {_GIVEN[origin['given']]}"
+    if origin["training_list"]:
+        line += (
+            f"; trained on {origin['training_objects']:,} objects of {origin['training_set']} "
+            f"(list {origin['training_list'][:8]})"
+        )
     if row.failed:
         line += f"; {row.failed} of {row.items} items failed and got the penalty"
     if row.seen:
@@ -225,6 +234,7 @@ def facts(table: Table, row: Row) -> dict[str, Any]:
         "seen": row.seen,
         "run": row.run,
         "caption": row.caption,
+        **row.origin(),
     }
 
 

@@ -58,6 +58,21 @@ class Row:
         hashes = self.result.content.get("hashes") if self.result else None
         return isinstance(hashes, dict) and hashes.get("weights") not in (None, "none")
 
+    def origin(self) -> dict[str, Any]:
+        """What the method was given, and which list of objects it was trained on, if known."""
+        content = self.result.content if self.result else {}
+        training = content.get("training")
+        on = training.get("trained_on") if isinstance(training, dict) else None
+        on = on if isinstance(on, dict) else {}
+        objects, digest = on.get("objects"), on.get("sha256")
+        known = isinstance(objects, int) and isinstance(digest, str)
+        return {
+            "given": str(content.get("baseline", {}).get("takes", "unknown")),
+            "training_set": str(on.get("dataset")) if known else None,
+            "training_objects": objects if known else None,
+            "training_list": digest if known else None,
+        }
+
 
 @dataclass
 class Table:

@@ -355,3 +355,22 @@ def test_what_has_no_row_names_the_protocol_that_was_scored(tmp_path: Path) -> N
         f"left out: '{path}' was not scored under bench-surface-v1 or voxel-surface-v1; "
         "bench report --metric dibr-chamfer-v1:chamfer"
     ]
+
+
+def test_what_a_method_was_given_and_trained_on(tmp_path: Path) -> None:
+    trained = {"dataset": "shapes13", "objects": 1300, "sha256": "4aa1ede6" * 8}
+    kato = result("kato", VALUES["kato"])
+    kato["training"] = {"seen": 0, "trained_on": trained}
+    mean = result("mean", VALUES["mean"], baseline__takes="class")
+    odd = result("odd", VALUES["mean"], baseline__takes="a <b>")
+    odd["training"] = {"seen": None, "trained_on": {"objects": "many"}}
+    write(tmp_path, kato, mean, odd)
+    found = tables(tmp_path)
+    text = render(found, "table")
+    assert "; given a picture; trained on 1,300 objects of shapes13 (list 4aa1ede6); 1 of" in text
+    assert text.count("; given the true class") == 1 and "trained on many" not in text
+    rows = json.loads(render(found, "json"))["tables"][0]["rows"]
+    assert [row["given"] for row in rows] == ["image", "class", "a <b>"]
+    assert [row["training_objects"] for row in rows] == [1300, None, None]
+    lines = list(csv.DictReader(io.StringIO(render(found, "csv"))))
+    assert [line["training_list"] for line in lines] == [trained["sha256"], "", ""]

@@ -8,15 +8,19 @@ and 0.0 as the penalty of an empty prediction; 0.2 over classes, 0.8 / 3 over ob
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from benchbench.core.files import sha256_file
 
+TINY = Path(__file__).parent.parent / "evaluation" / "tiny.py"
 AIRPLANE, CHAIR = "02691156", "03001627"
 SCORES = {
     "bench-iou-v1": [("a0", 0.9, "ok"), ("a1", 0.7, "ok"), ("c0", 0.2, "ok")],
@@ -111,3 +115,13 @@ def submission() -> Callable[..., Path]:
 def content() -> dict[str, Any]:
     """What its result.json holds, but for the hashes of the files."""
     return result()
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench_tests_tiny", TINY)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module

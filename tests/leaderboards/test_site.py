@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import re
@@ -31,7 +30,6 @@ from benchbench.leaderboards.site.tables import number_cell
 Write = Callable[..., Path]
 VOID = {"br", "img", "input", "link", "meta"}
 XHTML = b"http://www.w3.org/1999/xhtml"
-TINY = Path(__file__).parent.parent / "evaluation" / "tiny.py"
 
 
 class Page(HTMLParser):
@@ -343,16 +341,6 @@ def test_contrast_of_text() -> None:
         assert contrast(scheme["focus"], scheme["ground"]) >= 3
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_tests_tiny", TINY)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
 def shapes_of(file: Path, site: Path) -> dict[str, Any]:
     """What a script hands to the viewer; it is one call with JSON in it and nothing else."""
     text = file.read_text(encoding="ascii")
@@ -428,6 +416,9 @@ def test_objects_are_drawn(
     for content in shapes.values():  # the stub hands on the truth
         assert content["prediction"] == content["truth"]
         assert (content["azimuth"], content["truth"]["half"]) == (0, 0.5)
+    (path,) = (tmp_path / "m").glob("*.json")
+    again = ["score", plan.folder.path, "--expect", path, "--root", tmp_path / "root"]
+    assert CliRunner().invoke(cli, list(map(str, again))).exit_code == 0
     done = bench(*with_runs, tmp_path / "s", "--root", tmp_path / "nowhere")
     assert done.exit_code == 0
     (method,) = [p for name, p in pages(tmp_path / "s").items() if name.startswith("method-")]

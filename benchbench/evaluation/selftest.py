@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,15 @@ def run_selftest() -> list[Case]:
     512 / 4096 = 0.125. Unit squares 0.1 apart have every distance 0.1. Squares that cross at a
     right angle in their middle have mean distance 1/4 and no common normal.
     """
-    return [*_iou_cases(), *_surface_cases(), *_point_cases(), *_device_cases()]
+    return [
+        *_iou_cases(),
+        *_surface_cases(),
+        *_point_cases(),
+        *_published_grid_cases(),
+        *_published_mesh_cases(),
+        *_published_point_cases(),
+        *_device_cases(),
+    ]
 
 
 def _iou_cases() -> list[Case]:
@@ -177,6 +185,75 @@ def _point_cases() -> list[Case]:
     return _score("dibr-chamfer-v1", "one of two points", one, truth, expected, 1e-6)
 
 
+def _published_grid_cases() -> list[Case]:
+    """Cells 8 to 23 are the truth. Moved by 4 of 16 layers: 12 / 20. Of the soft grid, half is 0.35
+    and half 0.45: at 0.2 and 0.3 all 4096 cells are taken, at 0.4 half of them, at 0.5 none."""
+    grid = unit_cube_grid()
+    truth = Truth(None, {"binvox": Voxels(_block(8, 24), grid)}, _ID)
+    moved = Voxels(_block(8, 24, 1.0, 4), grid)
+    soft = _block(8, 24, 0.35)
+    soft[8:16] = np.minimum(soft[8:16] + np.float32(0.1), 0.45) * (soft[8:16] > 0)
+    cases = []
+    for name in ("lsm-iou-v1", "ptn-iou-v1", "matryoshka-iou-v1"):
+        cases += _score(name, "moved by 4 cells", moved, truth, {"iou": 0.6}, _EXACT)
+    by_threshold = {"iou@0.2": 1.0, "iou@0.3": 1.0, "iou@0.4": 0.5, "iou@0.5": 0.0}
+    what = "half 0.35, half 0.45"
+    cases += _score("pix2vox-iou-v1", what, Voxels(soft, grid), truth, by_threshold, _EXACT)
+    cases += _score("lsm-iou-v1", what, Voxels(soft, grid), truth, {"iou": 0.5}, _EXACT)
+    for move, expected in ((0.0, 1.0), (4.0, 0.6)):
+        box_ = _cells(8.5, 23.5, 32, move)
+        what = f"a box moved by {move:g} cells"
+        cases += _score("vpl-iou-v1", what, box_, truth, {"iou": expected}, _EXACT)
+    return cases
+
+
+def _published_mesh_cases() -> list[Case]:
+    """Unit squares 0.1 apart; their diagonal is sqrt 2. Distances to points are a little longer
+    than to the surface: by r^2 / (2 * 0.1) with mean r^2 = 1 / (pi n), below 1 % for 2,500."""
+    flat, above = Truth(square(2, 0.0), {}, _ID), square(2, 0.1)
+    unit = 0.57 * 0.1 / 2**0.5
+    near = {
+        "onet-mesh-v1": {"chamfer_l1": 0.1, "chamfer_l2": 0.01, "normals": 1.0},
+        "dvr-mesh-v1": {"chamfer_l1": 0.1, "fscore@0.05": 0.0},
+        "meshrcnn-gt10-v1": {"chamfer": 2.0, "abs_normals": 1.0, "fscore@0.5": 0.0},
+        "meshrcnn-p2m-v1": {"chamfer": 2 * unit**2, "normals": 1.0},
+        "atlasnet-v1": {"chamfer": 0.04},
+        "psgn-v1": {"chamfer": 0.015},
+        "uclid-v1": {"chamfer": 0.08, "fscore": 0.0},
+        "deepsdf-chamfer-v1": {"chamfer": 0.01},
+        "deftet-v1": {"chamfer": 0.1, "fscore": 0.0},
+        "sdfnet-v1": {"chamfer": 0.2, "fscore@0.1": 0.0, "fscore@0.2": 1.0},
+        "what3d-fscore-v1": {"fscore@0.05": 0.0, "fscore@0.2": 1.0},
+    }
+    cases = []
+    for name, expected in near.items():
+        for case in _score(name, "0.1 above", above, flat, expected, _ROUNDING):
+            sampled = case.metric.startswith("chamfer")
+            cases.append(replace(case, tolerance=0.03 * case.expected) if sampled else case)
+    # 0.4 of 1 in length is shared, the other sides are equal; 100,000 points: error 0.003.
+    left, right = box((-0.5, -0.3, -0.3), (0.2, 0.3, 0.3)), box((-0.2, -0.3, -0.3), (0.5, 0.3, 0.3))
+    truth = Truth(left, {}, _ID)
+    cases += _score("onet-iou-v1", "0.4 of 1 shared", right, truth, {"iou": 0.4}, 0.015)
+    return [*cases, *_score("dibr-house-iou-v1", "the truth itself", left, truth, {"iou": 1}, 1e-9)]
+
+
+def _published_point_cases() -> list[Case]:
+    """One point 1 above the first of two, which are 2 apart: 1 one way, 1 and sqrt 5 the other."""
+    truth = Truth(None, {}, _ID, points=np.array([[0, 0, 0], [2, 0, 0]], np.float32))
+    one = Points(np.array([[0, 1, 0]], np.float32))
+    root = 5**0.5
+    cases = []
+    for name, expected in (
+        ("onet-points-v1", {"accuracy": 1.0, "completeness": (1 + root) / 2}),
+        ("pcg-v1", {"to_truth": 1.0, "to_prediction": (1 + root) / 2}),
+        ("psgn-v1", {"chamfer": 3.5}),
+        ("p2m-v1", {"chamfer": (0.57 / 2) ** 2 * (1 + 3)}),
+    ):
+        cases += _score(name, "one of two points", one, truth, expected, 1e-6)
+    pair = Points(np.array([[0, 3, 4], [2, 0, 5]], np.float32))
+    return [*cases, *_score("emd-exact-v1", "both 5 away", pair, truth, {"emd": 5.0}, 1e-9)]
+
+
 def _score(
     protocol: str,
     what: str,
@@ -187,7 +264,8 @@ def _score(
 ) -> list[Case]:
     spec = get_protocol(protocol)
     item = make_item(_ID, 0, prediction)
-    settings = {"threshold": 0.5, "grid": None, "seed": 0}
+    grid = next((kind for kind in truth.voxels), None)
+    settings = {"threshold": 0.5, "grid": grid, "seed": 0}
     scores = score_item(spec, load_scorer(spec), item, truth, settings)
     return [
         Case(protocol, s.metric, what, float(expected[s.metric]), s.value, tolerance)

@@ -79,6 +79,7 @@ setup(
         "": ["*.json", "*.csv", "*.csv.gz", "*.md"],
         "benchbench": ["py.typed"],
         "benchbench.cuda_ops": ["csrc/*.h", "csrc/*.cpp", "csrc/*.cu"],
+        "benchbench.baselines.dibr": ["weights/*"],
         "benchbench.baselines.kato": ["weights/*", "*.npz"],
         "benchbench.leaderboards": ["published/*", "measured/*", "assets/*"],
     },

@@ -24,7 +24,7 @@ def main(names: list[str]) -> None:
     first = [next(r for r in rows if store.class_of(r) == synset) for synset, _ in store.classes]
     for name in names or [spec.id for spec in list_baselines()]:
         sheet = contact_sheet(load_baseline(name), store, [(row, VIEW) for row in first])
-        with atomic_path(FOLDER / name / "sheet.png") as temporary:
+        with atomic_path(FOLDER / name.replace("-", "_") / "sheet.png") as temporary:
             temporary.write_bytes(encode_png(sheet))
         sys.stdout.write(f"baselines/{name}/sheet.png\n")
 

@@ -81,6 +81,7 @@ setup(
         "benchbench.cuda_ops": ["csrc/*.h", "csrc/*.cpp", "csrc/*.cu"],
         "benchbench.baselines.dibr": ["weights/*"],
         "benchbench.baselines.kato": ["weights/*", "*.npz"],
+        "benchbench.baselines.r2n2": ["weights/*"],
         "benchbench.leaderboards": ["published/*", "measured/*", "assets/*"],
     },
     cmdclass={"build_py": BuildWithKernels, "bdist_wheel": PlatformWheel},

@@ -96,10 +96,33 @@ class R2N2Options:
     half: bool = False
 
 
-# All five learn by the same recipe; only the network's name differs.
 PRESETS: dict[str, dict[str, Any]] = {
-    network: {"network": network}
-    for network in ("res3d-gru-3", "3d-gru-3", "3d-gru-1", "3d-lstm-3", "3d-lstm-1")
+    # All five learn by the same recipe; only the network's name differs.
+    **{
+        network: {"network": network}
+        for network in ("res3d-gru-3", "3d-gru-3", "3d-gru-1", "3d-lstm-3", "3d-lstm-1")
+    },
+    # For the embedded set: a fiftieth of the network, a seventieth of the pictures.
+    "shapes13": {
+        "channels": (8, 16, 16, 32, 32, 32),
+        "feature": 64,
+        "decoder": (32, 32, 32, 8, 8),
+        "views": 2,
+        "batch": 4,
+        "steps": 10_000,
+        "learning_rate": 1e-3,
+        "slower": 0.1,
+        "warmup": 50,
+        "schedule": "cosine",
+        "background": (240, 240),
+        "crop": 0,
+        "mirror": False,
+        "threshold": None,
+        "validate_objects": 4,
+        "validate_every": 1000,
+        "save_every": 200,
+        "half": True,
+    },
 }
 INPUT = InputForm(127, "rgb", "keyed", background=240, crop_from=137)
 SPEC = BaselineSpec(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -296,3 +297,58 @@ def test_measured_files_are_checked_when_read(submission: Write, tmp_path: Path)
         with pytest.raises(InputError, match=r"is no measured result") as caught:
             read_measured(tmp_path / "m")
         assert words in str(caught.value)
+
+
+_ODD: list[Any] = [
+    None, True, -1, 0.5, 1e300, 10**400, "", "x" * 2000, "\x00", "..", [], {}, [[]], {"": {}},
+    {"a": [None]}, [1e308, 1e308],
+]  # fmt: skip
+
+
+def _nodes(content: Any) -> list[tuple[Any, Any]]:
+    """Every place of a tree: its container and its key."""
+    keys = content if isinstance(content, dict) else range(len(content))
+    found = []
+    for key in keys:
+        found.append((content, key))
+        if isinstance(content[key], (dict, list)):
+            found += _nodes(content[key])
+    return found
+
+
+def test_every_place_of_a_result_may_hold_anything(submission: Write, tmp_path: Path) -> None:
+    """What comes is refused or accepted, never an accident."""
+    folder = submission(tmp_path / "a")
+    text = (folder / "result.json").read_text(encoding="utf-8")
+    rng = random.Random(0)
+    refused = 0
+    for place in range(len(_nodes(json.loads(text)))):
+        content = json.loads(text)
+        container, key = _nodes(content)[place]
+        if rng.random() < 0.3 and isinstance(container, dict):
+            del container[key]
+        else:
+            container[key] = rng.choice(_ODD)
+        (folder / "result.json").write_text(json.dumps(content), encoding="utf-8")
+        refused += bool(problems(folder, tmp_path))
+    assert refused > 100
+
+
+@pytest.mark.parametrize("name", ["result.json", "scores.csv", "objects.csv"])
+def test_every_byte_may_be_another(submission: Write, tmp_path: Path, name: str) -> None:
+    """A file is refused or, where a digit too small to count was changed, accepted."""
+    folder = submission(tmp_path / "a")
+    content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    whole = (folder / name).read_bytes()
+    rng = random.Random(1)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            data[rng.randrange(len(data))] = rng.choice(b'\x00\n",\\0-9e.{}[]\xff/a')
+        (folder / name).write_bytes(data)
+        if name != "result.json":  # the result says that it is this very file
+            content["hashes"][name[:-4]] = sha256_file(folder / name)
+            (folder / "result.json").write_text(json.dumps(content), encoding="utf-8")
+        refused += bool(problems(folder, tmp_path))
+    assert refused > 100

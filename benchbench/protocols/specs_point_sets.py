@@ -163,7 +163,7 @@ PIX3D_CHAMFER = replace(
     },
     edge_cases=(
         "a prediction of the wrong size or place scores as one of the right: both are fitted",
-        "3D-LMNet fits the same way, then runs an ICP (lmnet-icp-v1, refused)",
+        "3D-LMNet fits the same way, then runs an ICP (lmnet-icp-v1)",
     ),
     faults=("triangles are sampled densely and then thinned in the original",),
     used_by=("Pix3D", "3D-LMNet (after ICP)"),

@@ -190,25 +190,6 @@ REFUSED_PROTOCOLS = (
         faults=("in Pix3D's table an EMD of 0 stands for out of memory",),
     ),
     _refused(
-        "lmnet-icp-v1",
-        "Chamfer distance of 3D-LMNet after ICP",
-        "Mandikal et al.: 3D-LMNet, BMVC 2018",
-        "3D-LMNet: metrics.py, utils/metrics_utils.py",
-        "the subset of the prediction on which the ICP runs is drawn without a seed and decides "
-        "which local minimum is found; the reporting factor is not stated",
-        _CD,
-        frame="each cloud box-centred, longest edge 1",
-        alignment="ICP (at most 1,000 iterations) of the truth onto the subset, the inverse "
-        "applied with the translation not rotated back",
-        compared="1,024 points each",
-        sampling="a random subset of 1,024",
-        combination="sum of the two directions",
-        averaging="mean of batch means",
-        instead="pix3d-chamfer-v1",
-        slugs=("lmnet-icp",),
-        unconfirmed=("the reporting factor, presumably 1",),
-    ),
-    _refused(
         "pix3d-iou-v1",
         "voxel IoU of Pix3D at the best threshold of the test set",
         "Sun et al.: Pix3D, CVPR 2018",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchbench.protocols.specs import MetricSpec, ProtocolSpec
+from benchbench.protocols.specs_point_sets import PIX3D_CHAMFER
 
 ZEROSHAPE = ProtocolSpec(
     id="zeroshape-v1",
@@ -57,4 +60,41 @@ ZEROSHAPE = ProtocolSpec(
     slugs=("zeroshape-bf",),
 )  # fmt: skip
 
-SEARCH_PROTOCOLS = (ZEROSHAPE,)
+LMNET_ICP = replace(
+    PIX3D_CHAMFER,
+    id="lmnet-icp-v1",
+    title="Chamfer distance of 3D-LMNet after ICP, 1,024 points",
+    paper="Mandikal et al.: 3D-LMNet, BMVC 2018",
+    reference="val-iisc/3d-lmnet: metrics.py, utils/metrics_utils.py",
+    data="ShapeNetCore v1, Choy's renderings",
+    frame="each cloud box-centred, longest edge 1",
+    alignment="the prediction's own box to the unit cube; then an ICP of the truth onto the "
+    "prediction (point to point, at most 1,000 rounds, until the mean distance changes by less "
+    "than 1e-10), and the prediction moved by y R - t",
+    compared="points of the prediction with points of the truth",
+    thresholds="none",
+    averaging="mean over a class's objects, then over classes; the original takes the mean of "
+    "batch means",
+    scorer="benchbench.protocols.icp:score_lmnet",
+    accepts={
+        "mesh": "area-weighted samples",
+        "voxels": "marching-cubes-v1 at the method's threshold, then area-weighted samples",
+        "points": "1,024 of them by a keyed permutation",
+    },
+    edge_cases=(
+        "the ICP finds the local minimum that is near, so a prediction turned by 90 degrees stays "
+        "wrong",
+        "each cloud is fitted to its box first: size and place of a prediction do not count",
+    ),
+    faults=(
+        "the inverse of x R^T + t is applied as y R - t, with the translation not turned back; "
+        "kept here",
+        "a short last batch weighs as much as a full one; not so here",
+        "its EMD is an approximate matching (lmnet-emd-v1, refused)",
+    ),
+    used_by=("3D-LMNet",),
+    unconfirmed=("the reporting factor, presumably 1",),
+    slugs=("lmnet-icp",),
+)
+
+SEARCH_PROTOCOLS = (LMNET_ICP, ZEROSHAPE)

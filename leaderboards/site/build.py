@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchbench.core.errors import BenchError, UsageError
-from benchbench.core.files import explain_disk, write_text
+from benchbench.core.errors import BenchError
 from benchbench.leaderboards.measured import Measured
 from benchbench.leaderboards.published import PublishedRow
 from benchbench.leaderboards.site.boards import (
@@ -19,6 +16,7 @@ from benchbench.leaderboards.site.boards import (
     published_page,
     slug,
 )  # fmt: skip
+from benchbench.leaderboards.site.folder import SiteFolder
 from benchbench.leaderboards.site.gallery import (
     Choice,
     choose,
@@ -35,9 +33,6 @@ from benchbench.report.objects import ObjectFiles
 from benchbench.report.results import Result
 
 ASSETS = Path(__file__).parent.parent / "assets"
-LIST = "files.sha256"
-_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*"
-_OURS = re.compile(rf"[0-9a-f]{{64}}  ((?:assets/|objects/{_NAME}/)?{_NAME})")
 
 
 def build_site(
@@ -67,27 +62,25 @@ def build_site(
     Raises:
         UsageError: The folder holds something else.
     """
-    before = _older(out)
+    site = SiteFolder(out)
     boards = find_boards(measured)
     pages = {str(one.path): method_file(one) for one in measured}
-    files: dict[str, bytes] = {
-        f"assets/{path.name}": path.read_bytes() for path in sorted(ASSETS.iterdir())
-    }
+    for path in sorted(ASSETS.iterdir()):
+        site.put(f"assets/{path.name}", path.read_bytes())
     for board in boards:
-        files[board.file] = board_page(board, pages, published).encode()
+        site.put(board.file, board_page(board, pages, published).encode())
     found = find_runs(runs) if objects else {}
     for one in measured:
-        gallery, drawn = _gallery(one, found, root, objects, say)
-        files |= drawn
-        files[method_file(one)] = method_page(one, boards, gallery).encode()
+        gallery = _gallery(site, one, found.get(one.content["hash"]), root, objects, say)
+        site.put(method_file(one), method_page(one, boards, gallery).encode())
     groups: dict[str, list[PublishedRow]] = {}
     for row in published:
         groups.setdefault(row.protocol, []).append(row)
     for name, rows in groups.items():
-        files[f"published-{slug(name)}.html"] = published_page(name, rows, _spec(name)).encode()
-    files["index.html"] = _index(boards, measured, pages, groups).encode()
-    _write(out, files, before)
-    return sorted(files)
+        page_ = published_page(name, rows, _spec(name))
+        site.put(f"published-{slug(name)}.html", page_.encode())
+    site.put("index.html", _index(boards, measured, pages, groups).encode())
+    return site.finish()
 
 
 def _spec(slug_: str) -> ProtocolSpec | None:
@@ -96,42 +89,43 @@ def _spec(slug_: str) -> ProtocolSpec | None:
 
 
 def _gallery(
+    site: SiteFolder,
     one: Measured,
-    runs: dict[str, Path],
+    run: Path | None,
     root: Path | None,
     objects: int,
     say: Callable[[str], None],
-) -> tuple[Gallery, dict[str, bytes]]:
+) -> Gallery:
+    """Draws the objects of a run into the site, or says why not."""
     name = next(iter(one.content["protocols"]))
     metric = protocols()[name].metrics[0]
     scores = ObjectFiles().of(Result(one.path, one.content), name)
-    run = runs.get(one.content["hash"])
-    why = "none were asked for" if not objects else ""
-    if not why and scores is None:
+    if not objects:
+        why = "none were asked for"
+    elif scores is None:
         why = "the scores of objects do not lie beside the result"
-    if not why and run is None:
+    elif run is None or root is None:
         why = "the folder of the run was not at hand when this page was built"
+    else:
+        why = is_prepared(one, root) or ""
     if why or scores is None or run is None or root is None:
-        return Gallery(metric, name, why_not=why or "no data set was at hand"), {}
-    if (lack := is_prepared(one, root)) is not None:
-        return Gallery(metric, name, why_not=lack), {}
+        return Gallery(metric, name, why_not=why)
     choices = choose(scores.values[metric.name], metric.higher_is_better, objects)
     say(f"drawing {len(choices)} objects of {one.method} {one.short_hash}")
-    folder = slug(one.method, one.short_hash)
+    folder = f"objects/{slug(one.method, one.short_hash)}"
     shown: list[tuple[Choice, str, str]] = []
-    drawn: dict[str, bytes] = {}
     try:
-        for n, two in enumerate(draw_objects(one, run, root, choices)):
-            file = f"objects/{folder}/{slug(two.choice.synset, two.choice.kind, str(n))}"
-            drawn[f"{file}.png"] = two.png
-            script = shape_script(f"{file}.js", two.azimuth, two.prediction, two.truth)
+        for n, drawn in enumerate(draw_objects(one, run, root, choices)):
+            file = f"{folder}/{slug(drawn.choice.synset, drawn.choice.kind, str(n))}"
+            site.put(f"{file}.png", drawn.png)
+            script = shape_script(f"{file}.js", drawn.azimuth, drawn.prediction, drawn.truth)
             if script is not None:
-                drawn[f"{file}.js"] = script
-            shown.append((two.choice, f"{file}.png", "" if script is None else f"{file}.js"))
-    except (BenchError, KeyError) as error:
+                site.put(f"{file}.js", script)
+            shown.append((drawn.choice, f"{file}.png", "" if script is None else f"{file}.js"))
+    except BenchError as error:
         say(f"no pictures of {one.method} {one.short_hash}: {error}")
-        return Gallery(metric, name, why_not="the predictions could not be read"), {}
-    return Gallery(metric, name, shown), drawn
+        return Gallery(metric, name, why_not="the run's predictions are damaged, or others")
+    return Gallery(metric, name, shown)
 
 
 def _index(
@@ -184,33 +178,3 @@ def _told(name: str, rows: Sequence[PublishedRow]) -> str:
     methods = len({row.method for row in rows})
     words = f"{len(rows)} numbers of {methods} " + ("method" if methods == 1 else "methods")
     return f"{spec.title}; {words}" if spec is not None and not spec.refused else words
-
-
-def _older(out: Path) -> list[str]:
-    """Files of the site that is there."""
-    if not out.exists():
-        return []
-    if not out.is_dir() or (any(out.iterdir()) and not (out / LIST).is_file()):
-        raise UsageError(
-            f"'{out}' holds something else than a site",
-            hint="name a new folder: bench leaderboard build -o site",
-        )
-    if not (out / LIST).is_file():
-        return []
-    text = (out / LIST).read_text(encoding="utf-8", errors="replace")
-    return [found[1] for line in text.splitlines() if (found := _OURS.fullmatch(line))]
-
-
-def _write(out: Path, files: dict[str, bytes], before: Sequence[str]) -> None:
-    """Writes what has changed; the list of all comes last, a build cut short is built again."""
-    for name in before:
-        if name not in files:
-            (out / name).unlink(missing_ok=True)
-    for name in sorted(files):
-        path = out / name
-        with explain_disk(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.is_file() or path.read_bytes() != files[name]:
-                path.write_bytes(files[name])
-    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
-    write_text(out / LIST, "".join(lines))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchbench.core.errors import BenchError
-from benchbench.core.files import read_json
+from benchbench.core.errors import BenchError, CheckError
+from benchbench.core.files import read_json, sha256_text
 from benchbench.core.types import Mesh, Points, Prediction
 from benchbench.datasets.pictures import encode_png
 from benchbench.datasets.store import open_dataset
@@ -117,13 +117,14 @@ def draw_objects(
         choices: Which objects.
 
     Raises:
-        BenchError: The data set is not prepared, or is another; predictions are damaged.
+        BenchError: The data set is not prepared, or is another; the predictions are damaged, or
+            others than the result's.
     """
     folder = RunFolder(run)
     store = open_for(folder.read_config(), root)
     rendering = one.content["selection"].get("rendering")
     try:
-        places = _places(folder)
+        places = _places(folder, one.content["hashes"]["predictions"])
         for choice in choices:
             shard, n = places[choice.object_id]
             with Shard(shard) as opened:
@@ -139,13 +140,21 @@ def draw_objects(
         store.close()
 
 
-def _places(folder: RunFolder) -> dict[str, tuple[Path, int]]:
-    """Shard and number of the first view of each object."""
+def _places(folder: RunFolder, expected: str) -> dict[str, tuple[Path, int]]:
+    """Shard and number of the first view of each object.
+
+    Raises:
+        CheckError: The predictions are others than the result's.
+    """
     found: dict[str, tuple[Path, int]] = {}
+    contents = []
     for path in sorted(folder.predictions.glob("shard-*.h5")):
         with Shard(path) as shard:
+            contents.append(shard.content)
             for n, (object_id, _) in enumerate(shard.keys):
                 found.setdefault(object_id, (path, n))
+    if sha256_text("\n".join(contents)) != expected:
+        raise CheckError(f"'{folder.predictions}' holds other predictions than the result is of")
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -419,6 +420,14 @@ def test_objects_are_drawn(
     (path,) = (tmp_path / "m").glob("*.json")
     again = ["score", plan.folder.path, "--expect", path, "--root", tmp_path / "root"]
     assert CliRunner().invoke(cli, list(map(str, again))).exit_code == 0
+    (shard,) = plan.folder.predictions.glob("*.h5")
+    with h5py.File(shard, "r+") as file:  # other predictions, in order for themselves
+        file.attrs["content"] = "0" * 64
+    done = bench(*with_runs, tmp_path / "s")
+    assert done.exit_code == 0
+    (method,) = [p for name, p in pages(tmp_path / "s").items() if name.startswith("method-")]
+    assert "No pictures: the run's predictions are damaged, or others." in "".join(method.text)
+    assert not list((tmp_path / "s").rglob("*.png"))
     done = bench(*with_runs, tmp_path / "s", "--root", tmp_path / "nowhere")
     assert done.exit_code == 0
     (method,) = [p for name, p in pages(tmp_path / "s").items() if name.startswith("method-")]

@@ -21,6 +21,7 @@ FIELDS = (
     "thresholds", "reporting", "averaging", "failures",
 )  # fmt: skip
 _CONVERSION = "conversion_truth"
+_FAMILIES = ("iou", "chamfer", "fscore", "normals")
 
 
 def differing(one: ProtocolSpec, other: ProtocolSpec) -> dict[str, tuple[str, str]]:
@@ -44,8 +45,11 @@ def family(metric: MetricSpec) -> str:
         >>> from benchbench.protocols.registry import get_protocol
         >>> family(get_protocol("dibr-chamfer-v1").metrics[1])
         'fscore'
+        >>> family(get_protocol("onet-mesh-v1").metric("chamfer_l1"))
+        'chamfer'
     """
-    return metric.name.partition("@")[0]
+    name = metric.name.partition("@")[0]
+    return next((word for word in _FAMILIES if word in name.split("_")), name)
 
 
 def across_sheet(result: Result, files: ObjectFiles) -> Sheet:
@@ -61,7 +65,8 @@ def across_sheet(result: Result, files: ObjectFiles) -> Sheet:
     scored = [known[name] for name in known if name in result.content["protocols"]]
     families: dict[str, list[tuple[ProtocolSpec, MetricSpec]]] = {}
     for spec in scored:
-        for metric in spec.metrics:
+        there = result.content["protocols"][spec.id]["mean_over_classes"]
+        for metric in (m for m in spec.metrics if m.name in there):
             families.setdefault(family(metric), []).append((spec, metric))
     headings = [Heading("classes", "mean over"), Heading("objects", "mean over")]
     headings += [Heading("objects"), Heading("failed")]
@@ -77,12 +82,13 @@ def across_sheet(result: Result, files: ObjectFiles) -> Sheet:
             cells.append(Cell(", ".join(fields) or "-"))
             rows.append((f"{spec.id}:{metric.name}", cells))
             records.append(_record(result, spec, metric, bounds, name, first))
-    d, views = result.content["dataset"], result.views
+    d = result.content["dataset"]
+    views = "no pictures" if result.views == "none" else f"views {result.views}"
     caption = [
         f"{result.baseline} under {len(scored)} protocols: the same predictions "
         f"({str(result.content['hash'])[:8]}), different questions",
         f"{d['id']}@{d['identity'][:8]}, split {d['split']} of {d['split_name']}"
-        f"@{d['split_hash'][:8]}, views {views}",
+        f"@{d['split_hash'][:8]}, {views}",
     ]
     unknown = [name for name in result.content["protocols"] if name not in known]
     notes = _reasons(families)

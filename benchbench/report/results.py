@@ -113,7 +113,24 @@ def _read(file: Path, named: bool) -> Result:
     result = Result(file, content, named)
     try:
         hash(result.where)
-        _ = (result.baseline, result.views, content["protocols"].items(), content["complete"])
+        _ = (result.baseline, result.views, content["hash"], content["complete"])
+        for name, summary in content["protocols"].items():
+            _check_summary(name, summary)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"'{file}' lacks what a result holds ({error})", hint=again) from error
     return result
+
+
+def _check_summary(name: str, summary: dict[str, Any]) -> None:
+    """KeyError or TypeError where the numbers of a protocol are not all there."""
+    for key in ("objects", "items", "ok"):
+        if not isinstance(summary[key], int):
+            raise TypeError(f"{name}: {key} is {summary[key]!r}")
+    rows = [row["metrics"] for row in summary["per_class"].values()]
+    metrics = summary["mean_over_classes"].keys()
+    for means in (summary["mean_over_classes"], summary["mean_over_objects"], *rows):
+        if means.keys() != metrics:
+            raise KeyError(f"{name}: {', '.join(sorted(means.keys() ^ metrics))}")
+        for metric, value in means.items():
+            if not isinstance(value, int | float):
+                raise TypeError(f"{name}:{metric} is {value!r}")

@@ -253,7 +253,10 @@ def _fits(
 
 
 def _protocol(result: Result, choices: Sequence[tuple[str, str]]) -> str | None:
-    return next((p for p, _ in choices if p in result.content["protocols"]), None)
+    scored = result.content["protocols"]
+    return next(
+        (p for p, m in choices if p in scored and m in scored[p]["mean_over_classes"]), None
+    )
 
 
 def _refuse_mixture(named: Sequence[tuple[Result, str]], metric: str) -> None:

@@ -302,6 +302,33 @@ def test_broken_result_files(tmp_path: Path, text: str) -> None:
         find_results([tmp_path])
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("mean_over_classes",), {}, "bench-iou-v1: iou"),
+        (("mean_over_objects", "iou"), "0.5", "bench-iou-v1:iou is '0.5'"),
+        (("per_class", "03001627", "metrics"), {}, "bench-iou-v1: iou"),
+        (("per_class",), [], "values"),
+        (("objects",), None, "objects is None"),
+        (("ok",), "9", "ok is '9'"),
+        ((), [], "indices"),
+    ],
+)
+def test_numbers_that_are_not_there(
+    tmp_path: Path, path: tuple[str, ...], value: Any, words: str
+) -> None:
+    content = result("kato", VALUES["kato"])
+    where = content["protocols"]
+    for key, after in zip(("bench-iou-v1", *path), (*path, None), strict=True):
+        if after is None:
+            where[key] = value
+        else:
+            where = where[key]
+    write(tmp_path, content)
+    with pytest.raises(InputError, match=words):
+        find_results([tmp_path / "runs"])
+
+
 def test_nan_in_a_result_is_refused(tmp_path: Path) -> None:
     write(tmp_path, result("kato", (0.1, float("nan"), 0.2)))
     for form in FORMATS:

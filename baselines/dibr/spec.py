@@ -55,6 +55,7 @@ class DibrOptions:
         blocks: Residual blocks of the decoder.
         level: Subdivisions of the template's icosahedron (3: 642 vertices, 2: 162).
         image_size: Side in pixels of what the encoder sees and of what is drawn.
+        start: Checkpoint of the same widths to go on from, or none; its hash is part of the key.
         imagenet: File of torchvision's ResNet-18 weights to start the encoder from, checked
             against their published hash; none starts it from random numbers.
         rendering: Which rendering to train on; none for the preferred one.
@@ -88,6 +89,7 @@ class DibrOptions:
     blocks: int = 5
     level: int = 3
     image_size: int = 224
+    start: str | None = None
     imagenet: str | None = None
     rendering: str | None = None
     classes: str | None = None
@@ -97,31 +99,44 @@ class DibrOptions:
     half: bool = False
 
 
-# The README's checkpoint 469,999 is the state after that many steps and one.
+_REDUCED: dict[str, Any] = {
+    "batch": 8,
+    "schedule": "cosine",
+    "seed": 0,
+    "stages": (16, 32, 64, 128),
+    "units": (1, 1, 1, 1),
+    "code": 128,
+    "hidden": 64,
+    "blocks": 3,
+    "level": 2,
+    "image_size": 64,
+    "rendering": "kato",
+    "validate_every": 1_000,
+    "save_every": 500,
+    "half": True,
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
+    # The README's checkpoint 469,999 is the state after that many steps and one.
     "published": {"steps": 470_000},
     "shapes13": {
+        **_REDUCED,
         "steps": 5_000,
-        "batch": 8,
         "learning_rate": 2e-3,
         "warmup": 200,
-        "schedule": "cosine",
         "sigmainv": 571.0,  # in pixels what 7000 and 0.02 are at 224
         "boxlen": 0.07,
-        "seed": 0,
         "point_gain": 20.0,
-        "stages": (16, 32, 64, 128),
-        "units": (1, 1, 1, 1),
-        "code": 128,
-        "hidden": 64,
-        "blocks": 3,
-        "level": 2,
-        "image_size": 64,
-        "rendering": "kato",
-        "validate_every": 1_000,
-        "save_every": 500,
-        "half": True,
+    },
+    # Goes on from the first part's weights with a mask that reaches half as far, because a wide
+    # one leaves thin shapes thinner.
+    "shapes13-second": {
+        **_REDUCED,
+        "steps": 8_000,
+        "learning_rate": 1.5e-3,
+        "warmup": 100,
+        "sigmainv": 2000.0,
+        "boxlen": 0.04,
     },
 }
 # OpenCV's order of channels, and the background that the authors' archive has.

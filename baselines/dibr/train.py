@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchbench.baselines.checkpoints import training_metadata, write_trained
+from benchbench.baselines.checkpoints import Tensors, training_metadata, write_trained
 from benchbench.baselines.dibr.architecture import LARGEST_LEVEL, STAGES, Widths
 from benchbench.baselines.dibr.data import Objects, draw, steps_per_epoch
 from benchbench.baselines.dibr.held_out import HeldOut
@@ -19,7 +19,7 @@ from benchbench.baselines.dibr.imagenet import imagenet_weights
 from benchbench.baselines.dibr.losses import Softness, Topology, Views, Weights, losses
 from benchbench.baselines.dibr.network import LARGEST, SMALLEST, Network, normalise_meshes
 from benchbench.baselines.dibr.spec import SPEC, DibrOptions
-from benchbench.baselines.dibr.weights import FORMAT, SIZE
+from benchbench.baselines.dibr.weights import FORMAT, SIZE, read_checkpoint
 from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import choose_rendering
 from benchbench.baselines.kato.model import check_device
@@ -76,7 +76,7 @@ def train(
     options = options or DibrOptions()
     check_device(device)
     widths = check_options(options)
-    start = imagenet_weights(options.imagenet, widths) if options.imagenet else {}
+    start = first_weights(options, widths)
     out = Path(out)
     # Found before the first step: what was read is what is recorded.
     rows = split_rows(store, "train", _classes(options), limit).tolist()
@@ -85,9 +85,10 @@ def train(
     model = out / "model.safetensors"
     with deterministic(), processes(device) as group:
         key = run_key(SPEC.id, store, options, limit, mixed_precision, group)
-        if options.imagenet:
-            key["imagenet"] = sha256_file(options.imagenet)  # wherever it lies
-        elif group.first and not quiet:
+        for name in ("start", "imagenet"):
+            if key[name]:
+                key[name] = sha256_file(key[name])  # wherever it lies
+        if not start and group.first and not quiet:
             notice("the encoder starts from random numbers: no ImageNet weights were named")
         check_shares(len(rows), options.batch, group)
         plan = Plan(
@@ -115,6 +116,24 @@ def train(
         label = f"train dibr on {store.id}"
         run_training(task, plan, out, label, quiet, finish, group, tensorboard)
     return model
+
+
+def first_weights(options: DibrOptions, widths: Widths) -> Tensors:
+    """What a training starts from beside random numbers, by the network's names.
+
+    Raises:
+        UsageError: Two starts are named, or the widths are not those asked for.
+        MissingError: There is no such file.
+        CheckError: The file holds something else.
+    """
+    if options.start is None:
+        return imagenet_weights(options.imagenet, widths) if options.imagenet else {}
+    if options.imagenet is not None:
+        raise UsageError("start and imagenet both say what the encoder starts from")
+    found, _, tensors = read_checkpoint(options.start)
+    if found != widths:
+        raise UsageError(f"start '{options.start}' is {found}; asked for is {widths}")
+    return tensors
 
 
 def check_shares(objects: int, batch: int, group: Processes) -> None:

@@ -64,6 +64,7 @@ def test_presets_are_recipes() -> None:
     assert made["published"] == replace(DibrOptions(), steps=470_000)
     small = check_options(made["shapes13"])
     assert small.parameters * 2 < 4_000_000 and made["shapes13"].image_size == 64
+    assert check_options(made["shapes13-second"]) == small  # it goes on from the other's file
     for options in made.values():
         check_options(options)
 
@@ -230,6 +231,27 @@ def test_imagenet_weights_are_checked_and_used(
     with pytest.raises(MissingError, match="no ImageNet weights") as caught:
         imagenet.imagenet_weights(tmp_path / "absent.pth", Widths())
     assert imagenet.URL in str(caught.value.hint)
+
+
+def test_a_training_goes_on_from_a_checkpoint(
+    finished: Path, little_store: Any, tmp_path: Path
+) -> None:
+    options = replace(TINY, steps=1, validate_every=0, learning_rate=1e-9, start=str(finished))
+    path = train(little_store, tmp_path / "on", options, quiet=True)
+    before, after = (
+        load_baseline("dibr", checkpoint=p).network.tensors() for p in (finished, path)
+    )
+    for name, value in before.items():
+        if "running" not in name:  # these move with the pictures
+            np.testing.assert_allclose(after[name], value, atol=1e-6)
+    record = read_json(path.with_suffix(".json"))
+    assert record["settings"]["start"] == read_json(finished.with_suffix(".json"))["sha256"]
+    with pytest.raises(UsageError, match="asked for is resnet 4-4-4-8"):
+        train(little_store, tmp_path / "a", replace(options, stages=(4, 4, 4, 8)), quiet=True)
+    with pytest.raises(UsageError, match="start and imagenet"):
+        train(little_store, tmp_path / "b", replace(options, imagenet="x"), quiet=True)
+    with pytest.raises(MissingError, match="no checkpoint 'x'"):
+        train(little_store, tmp_path / "c", replace(options, start="x"), quiet=True)
 
 
 def test_a_random_start_is_said(

@@ -1,4 +1,4 @@
-"""Protocols that search for a pose before they compare; minutes an object, never a default."""
+"""Protocols that search for a pose before they compare; slow, never a default."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ZEROSHAPE = ProtocolSpec(
         "the extent along z does not count: a deep object seen from the front is not scaled by "
         "its depth",
         "the unit of length changes with the view",
-        "6,912 comparisons an item: minutes on a processor",
+        "6,912 comparisons an item: about half a minute on one core",
     ),
     faults=(),
     used_by=("ZeroShape",),

@@ -1,4 +1,4 @@
-"""The coverage table of statistics.md: `python docs/interval_coverage.py [SAMPLES]`, 4,000 if not said.
+"""The coverage table of statistics.md: `python docs/interval_coverage.py [SAMPLES]`, 4,000 usually.
 
 How often a 95 % interval holds the true mean, where the truth is known because it was simulated.
 """

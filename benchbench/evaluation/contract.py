@@ -135,7 +135,10 @@ def _alone(baseline: Any, store: Store, items: Items, before: Sequence[Predictio
 def _difference(a: Prediction, b: Prediction) -> float:
     """The largest difference of two predictions' numbers; infinite between unlike ones."""
     if isinstance(a, Mesh) and isinstance(b, Mesh):
-        pairs = [(a.vertices, b.vertices), (a.faces, b.faces)]
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
+            (a.vertices, b.vertices),
+            (a.faces, b.faces),
+        ]
     elif isinstance(a, Voxels) and isinstance(b, Voxels):
         pairs = [(a.occupancy, b.occupancy), (a.grid_to_object, b.grid_to_object)]
     elif isinstance(a, Points) and isinstance(b, Points):

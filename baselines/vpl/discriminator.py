@@ -47,6 +47,7 @@ class ViewDiscriminator(nn.Module):
 
     def forward(self, silhouettes: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
         first = self.model[0]
+        assert isinstance(first, nn.Conv2d)
         size = silhouettes.shape[-2:]
         plane = functional.conv2d(
             silhouettes.new_ones(1, 1, *size),

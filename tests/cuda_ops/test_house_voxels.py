@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchbench.baselines.mean import model
+from benchbench.baselines import truth
 from benchbench.core.types import Mesh
 from benchbench.cuda_ops.house_voxels import house_voxels, unit_cube_grid
 from benchbench.protocols import convert
@@ -34,5 +34,5 @@ def test_a_box_off_the_axes_lands_in_its_cells_on_any_grid() -> None:
 
 def test_there_is_one_conversion() -> None:
     """A second copy could drift: the class mean would be averaged on other cells than scored."""
-    assert model.house_voxels is convert.voxels_of_mesh is house_voxels
-    assert model.unit_cube_grid is convert.unit_cube_grid is unit_cube_grid
+    assert truth.house_voxels is convert.voxels_of_mesh is house_voxels
+    assert truth.unit_cube_grid is convert.unit_cube_grid is unit_cube_grid

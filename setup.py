@@ -84,7 +84,7 @@ setup(
         "benchbench.baselines.learn3d": ["weights/*"],
         "benchbench.baselines.r2n2": ["weights/*"],
         "benchbench.baselines.vpl": ["weights/*"],
-        "benchbench.leaderboards": ["published/*", "measured/*", "assets/*"],
+        "benchbench.leaderboards": ["published/*", "measured/*", "assets/*", "viewer/*"],
     },
     cmdclass={"build_py": BuildWithKernels, "bdist_wheel": PlatformWheel},
     distclass=WithLibraries,

@@ -36,7 +36,7 @@ def renderer_camera(
     Example:
         >>> rotation, centre = renderer_camera(
         ...     np.array([[1.0, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 3], [0, 0, 0, 1]]), np.eye(4))
-        >>> bool((rotation == np.eye(3)).all()), centre.tolist()
+        >>> bool((rotation == np.eye(3)).all()), (centre + 0).tolist()
         (True, [0.0, 0.0, 3.0])
     """
     matrix = world_to_camera @ np.linalg.inv(source_to_object)

@@ -24,6 +24,7 @@ class ViewDiscriminator(nn.Module):
         widths: Of the four 4x4 convolutions.
 
     Example:
+        >>> import torch
         >>> net = ViewDiscriminator(25, (2, 2, 2, 3)).eval()
         >>> found = net(torch.zeros(5, 64, 64), torch.tensor([0, 1, 2, 3, 23]))
         >>> [tuple(x.shape) for x in found]

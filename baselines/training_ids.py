@@ -14,9 +14,12 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from benchbench.core.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from benchbench.core.errors import InputError, MissingError, UsageError
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_format import split_hash
 
@@ -159,3 +162,23 @@ def overlap(training: TrainingIds | None, store: Store, rows: Sequence[int]) -> 
                 return Overlap(None, f"'{name}' numbers its objects instead of naming them")
     ids = (store.object_ids[row] for row in rows)
     return Overlap(tuple(name for name in ids if digest(name) in training.digests))
+
+
+def split_rows(
+    store: Any, split: Literal["train", "val"], classes: list[str] | None, limit: int | None
+) -> NDArray[np.int64]:
+    """Rows of a split that training may see.
+
+    Raises:
+        UsageError: Any other split was asked for.
+        MissingError: The train split is empty.
+    """
+    if split not in ("train", "val"):
+        raise UsageError(f"training never reads the split '{split}'")
+    rows: NDArray[np.int64] = store.indices(split, classes=classes, limit=limit)
+    if split == "train" and len(rows) == 0:
+        raise MissingError(
+            f"data set '{store.id}' has no training objects under split '{store.split_name}'",
+            hint="bench list",
+        )
+    return rows

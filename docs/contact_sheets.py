@@ -26,7 +26,7 @@ def main(names: list[str]) -> None:
         sheet = contact_sheet(load_baseline(name), store, [(row, VIEW) for row in first])
         with atomic_path(FOLDER / name.replace("-", "_") / "sheet.png") as temporary:
             temporary.write_bytes(encode_png(sheet))
-        sys.stdout.write(f"baselines/{name}/sheet.png\n")
+        sys.stdout.write(f"baselines/{name.replace('-', '_')}/sheet.png\n")
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import read_training, shipped_checkpoint
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.dibr.network import Network, check_images, normalise_meshes
 from benchbench.baselines.dibr.spec import INPUT, SPEC, DibrParameters
 from benchbench.baselines.dibr.template import sphere
 from benchbench.baselines.dibr.weights import read_checkpoint
 from benchbench.baselines.inputs import PictureStore, choose_rendering, network_pictures
-from benchbench.baselines.kato.model import check_device
 from benchbench.baselines.training_ids import TrainingIds
 from benchbench.core.errors import ShapeError, UsageError
 from benchbench.core.files import sha256_file

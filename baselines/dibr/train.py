@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchbench.baselines.checkpoints import Tensors, training_metadata, write_trained
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.dibr.architecture import LARGEST_LEVEL, STAGES, Widths
 from benchbench.baselines.dibr.data import Objects, draw, steps_per_epoch
 from benchbench.baselines.dibr.held_out import HeldOut
@@ -22,8 +23,6 @@ from benchbench.baselines.dibr.spec import SPEC, DibrOptions
 from benchbench.baselines.dibr.weights import FORMAT, SIZE, read_checkpoint
 from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import choose_rendering
-from benchbench.baselines.kato.model import check_device
-from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.training import (
     ALONE,
     Plan,
@@ -32,7 +31,7 @@ from benchbench.baselines.training import (
     run_key,
     run_training,
 )
-from benchbench.baselines.training_ids import TrainingIds
+from benchbench.baselines.training_ids import TrainingIds, split_rows
 from benchbench.core.errors import UsageError
 from benchbench.core.files import sha256_file
 from benchbench.core.notices import notice

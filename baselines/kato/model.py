@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import read_training, shipped_checkpoint
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.inputs import (
     PictureStore,
     as_floats,
@@ -167,15 +168,3 @@ def load(
     baseline = KatoBaseline(network, name, sha256_file(path), device, parameters)
     baseline.training = read_training(path)
     return baseline
-
-
-def check_device(device: str) -> None:
-    """Refuses a device that this machine does not have."""
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise UsageError(f"unknown device '{device}'", hint="--device cpu or cuda") from error
-    if kind not in ("cpu", "cuda"):
-        raise UsageError(f"device '{device}' is not supported", hint="--device cpu or cuda")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"no CUDA device for '{device}'", hint="--device cpu")

@@ -5,14 +5,15 @@ Only train and val are ever read; there is no way to ask for the test split here
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchbench.baselines.inputs import network_pictures
 from benchbench.baselines.kato.spec import INPUT
-from benchbench.core.errors import MissingError, UsageError
+from benchbench.baselines.training_ids import split_rows
+from benchbench.core.errors import UsageError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.progress import Progress
 
@@ -76,26 +77,6 @@ class Pairs:
         views = rng.integers(0, VIEWS, (2, batch))
         rows = [self.rows[g][int(p * len(self.rows[g]))] for g, p in zip(group, place, strict=True)]
         return np.array(rows, np.int64), views[0], views[1]
-
-
-def split_rows(
-    store: Any, split: Literal["train", "val"], classes: list[str] | None, limit: int | None
-) -> NDArray[np.int64]:
-    """Rows of a split that training may see.
-
-    Raises:
-        UsageError: Any other split was asked for.
-        MissingError: The train split is empty.
-    """
-    if split not in ("train", "val"):
-        raise UsageError(f"training never reads the split '{split}'")
-    rows: NDArray[np.int64] = store.indices(split, classes=classes, limit=limit)
-    if split == "train" and len(rows) == 0:
-        raise MissingError(
-            f"data set '{store.id}' has no training objects under split '{store.split_name}'",
-            hint="bench list",
-        )
-    return rows
 
 
 def check_views(store: Any, rendering: str, indices: NDArray[np.int64]) -> None:

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import training_metadata, write_trained
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import network_pictures
 from benchbench.baselines.kato.architecture import Widths
 from benchbench.baselines.kato.losses import edges_of, silhouette_iou_loss, smoothness_loss
-from benchbench.baselines.kato.model import TO_OBJECT, check_device
+from benchbench.baselines.kato.model import TO_OBJECT
 from benchbench.baselines.kato.network import Network
 from benchbench.baselines.kato.optimizer import SkippingAdam
-from benchbench.baselines.kato.pairs import VIEWS, Pairs, split_rows
+from benchbench.baselines.kato.pairs import VIEWS, Pairs
 from benchbench.baselines.kato.spec import INPUT, KatoOptions
 from benchbench.baselines.kato.template import sphere_642
 from benchbench.baselines.kato.weights import FORMAT
@@ -32,7 +33,7 @@ from benchbench.baselines.training import (
     run_key,
     run_training,
 )
-from benchbench.baselines.training_ids import TrainingIds
+from benchbench.baselines.training_ids import TrainingIds, split_rows
 from benchbench.core.errors import UsageError
 from benchbench.cuda_ops.camera import get_points_from_angles
 from benchbench.cuda_ops.kato_silhouettes import kato_silhouettes

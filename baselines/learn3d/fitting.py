@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from benchbench.baselines.checkpoints import training_metadata, write_trained
 from benchbench.baselines.distributed import Processes, processes
-from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.learn3d.adam import Adam
 from benchbench.baselines.learn3d.architecture import TAIL, Widths
 from benchbench.baselines.learn3d.examples import Batch, Examples
@@ -40,7 +39,7 @@ from benchbench.baselines.training import (
     run_key,
     run_training,
 )
-from benchbench.baselines.training_ids import TrainingIds
+from benchbench.baselines.training_ids import TrainingIds, split_rows
 from benchbench.core.errors import UsageError
 
 _LOG_EVERY = 100

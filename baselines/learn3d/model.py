@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import read_training, shipped_checkpoint
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.inputs import choose_rendering
-from benchbench.baselines.kato.model import Meshes, check_device
+from benchbench.baselines.kato.model import Meshes
 from benchbench.baselines.learn3d.forms import FORMS, Form, form_of
 from benchbench.baselines.learn3d.network import Network, check_images
 from benchbench.baselines.learn3d.pictures import encoder_pictures

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchbench.baselines.kato.model import check_device
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.learn3d.architecture import RESNET_SIZE, Widths
 from benchbench.baselines.learn3d.examples import Batch, Examples, check_form
 from benchbench.baselines.learn3d.fitting import (

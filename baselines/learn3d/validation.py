@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.learn3d.forms import Form
 from benchbench.baselines.learn3d.pictures import encoder_pictures
+from benchbench.baselines.training_ids import split_rows
 from benchbench.cuda_ops import voxel_iou, voxelize
 
 _BLOCK = 64

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.r2n2.architecture import GRID, IMAGE_SIZE
 from benchbench.baselines.r2n2.augmentation import augment, draw
 from benchbench.baselines.r2n2.spec import INPUT, R2N2Options
+from benchbench.baselines.training_ids import split_rows
 from benchbench.core.errors import UsageError
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.names import require

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import read_training, shipped_checkpoint
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.inputs import as_floats, choose_rendering, network_pictures
-from benchbench.baselines.kato.model import check_device
 from benchbench.baselines.r2n2.architecture import IMAGE_SIZE
 from benchbench.baselines.r2n2.network import Network, check_images, probabilities
 from benchbench.baselines.r2n2.spec import INPUT, SPEC, R2N2Parameters

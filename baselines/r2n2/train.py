@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbench.baselines.checkpoints import training_metadata, write_trained
+from benchbench.baselines.devices import check_device
 from benchbench.baselines.distributed import Processes, processes
 from benchbench.baselines.inputs import as_floats, network_pictures
-from benchbench.baselines.kato.model import check_device
-from benchbench.baselines.kato.pairs import split_rows
 from benchbench.baselines.r2n2.architecture import Architecture, in_decoder
 from benchbench.baselines.r2n2.batches import Batches
 from benchbench.baselines.r2n2.network import Network, occupancy_loss, probabilities
@@ -30,7 +29,7 @@ from benchbench.baselines.training import (
     run_key,
     run_training,
 )
-from benchbench.baselines.training_ids import TrainingIds
+from benchbench.baselines.training_ids import TrainingIds, split_rows
 from benchbench.core.errors import BenchError, UsageError
 
 LEVELS = tuple(round(0.05 * n, 2) for n in range(2, 17))  # thresholds that val chooses from

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchbench.baselines.inputs import convert_picture
-from benchbench.baselines.kato.pairs import VIEWS, Pairs, check_views, split_rows
+from benchbench.baselines.kato.pairs import VIEWS, Pairs, check_views
 from benchbench.baselines.kato.spec import INPUT
+from benchbench.baselines.training_ids import split_rows
 from benchbench.core.errors import MissingError, UsageError
 
 

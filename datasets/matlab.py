@@ -24,6 +24,7 @@ Array = npt.NDArray[Any]
 MOST_BYTES = 1 << 26  # of all variables, inflated
 _MOST_VALUES = 200_000  # structs' fields, cells and arrays in one file
 _DEEPEST = 16
+_LONGEST_NAME = 63  # MATLAB's namelengthmax
 _HEADER = 128
 
 _MATRIX, _COMPRESSED = 14, 15
@@ -141,9 +142,13 @@ class _File:
         kind, flag = word & 0xFF, word >> 8 & 0xFF
         _, sizes, at = self.element(body, at)
         shape = tuple(self.numbers(5, sizes).tolist())
-        if not 2 <= len(shape) <= 8 or min(shape) < 0:
+        if not 2 <= len(shape) <= 8:
+            raise InputError(f"'{self.name}' holds an array of {len(shape)} dimensions")
+        if min(shape) < 0:
             raise InputError(f"'{self.name}' holds an array of shape {shape}")
         _, text, at = self.element(body, at)
+        if len(text) > _LONGEST_NAME:
+            raise InputError(f"'{self.name}' holds a variable whose name has {len(text)} letters")
         label = bytes(text).decode("ascii")
         if kind in _REFUSED or flag & _COMPLEX:
             what = _REFUSED.get(kind, "complex numbers")

@@ -108,7 +108,8 @@ def read_mat_models(data: bytes, name: str, wanted: str) -> list[tuple[Array, Ar
         elif not np.isfinite(faces).all() or (faces != np.rint(faces)).any():
             found.append(f"'{name}': model {number} has faces that are no whole numbers")
         else:
-            found.append((vertices, np.clip(faces.astype(np.int64) - 1, -1, 1 << 31)))
+            # Cut before it is cast: a whole number may be too large for any integer.
+            found.append((vertices, np.clip(faces, 0, 1 << 31).astype(np.int64) - 1))
     return found
 
 

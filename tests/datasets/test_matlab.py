@@ -101,6 +101,18 @@ def test_what_is_not_read() -> None:
         read_mat(b"", "a.mat")
 
 
+def test_refusals_stay_short() -> None:
+    """A broken length makes thousands of dimensions, or a name of thousands of letters."""
+    header = saved({"a": 1})[:128]
+    flags = struct.pack("<IIII", 6, 8, 6, 0)
+    many = flags + struct.pack("<II", 5, 4 * 2000) + struct.pack("<2000i", *[7] * 2000)
+    long = flags + struct.pack("<IIii", 5, 8, 1, 1) + struct.pack("<II", 1, 4000) + b"A" * 4000
+    for body, words in ((many, "2000 dimensions"), (long, "4000 letters")):
+        with pytest.raises(InputError, match=words) as caught:
+            read_mat(header + struct.pack("<II", 14, len(body)) + body, "a.mat")
+        assert len(str(caught.value)) < 200
+
+
 def test_bombs_are_refused_before_they_unfold() -> None:
     header = saved({"a": 1})[:128]
     bomb = zlib.compress(bytes(1 << 24), 9)

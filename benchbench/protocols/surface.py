@@ -86,15 +86,44 @@ def _to_surface(points: Array, surface: Surface) -> tuple[Array, Array]:
     return distance, surface.normals[index.numpy()]
 
 
-def compare(preds: Surface, target: Surface) -> dict[str, float]:
-    """The numbers of the protocol for two sampled surfaces.
+@dataclass(frozen=True)
+class Distances:
+    """How far two surfaces are from each other, in units of the truth's longest edge.
+
+    Attributes:
+        to_target: (N,) float64, of the prediction's samples to the truth's triangles.
+        to_preds: (M,) float64, of the truth's samples to the prediction's triangles.
+        cos_target: (N,) |cosine| between the normals of each sample and of the triangle there.
+        cos_preds: (M,) likewise.
+    """
+
+    to_target: Array
+    to_preds: Array
+    cos_target: Array
+    cos_preds: Array
+
+    def chamfer(self) -> float:
+        """Mean of both directions, percent of the longest edge."""
+        return 100.0 * (float(np.mean(self.to_target)) + float(np.mean(self.to_preds))) / 2.0
+
+    def fscore(self, radius: float) -> float:
+        """2 P R / (P + R) within `radius`, <=."""
+        precision = float(np.mean(self.to_target <= radius))
+        recall = float(np.mean(self.to_preds <= radius))
+        both = precision + recall
+        return 2.0 * precision * recall / both if both else 0.0
+
+    def normals(self) -> float:
+        """Mean of both directions; winding does not matter."""
+        return min((float(np.mean(self.cos_target)) + float(np.mean(self.cos_preds))) / 2.0, 1.0)
+
+
+def distances(preds: Surface, target: Surface) -> Distances:
+    """Distances and normals both ways.
 
     Args:
         preds: The prediction.
         target: The truth; its longest bounding-box edge is the unit of length.
-
-    Returns:
-        chamfer (percent of the longest edge), fscore, normals.
 
     Raises:
         Unscorable: The truth's bounding box is a point (a broken truth).
@@ -105,16 +134,25 @@ def compare(preds: Surface, target: Surface) -> dict[str, float]:
         raise Unscorable("invalid", "the truth has no extent")
     d_preds, n_target = _to_surface(preds.points, target)
     d_target, n_preds = _to_surface(target.points, preds)
-    d_preds, d_target = d_preds / edge, d_target / edge
-    precision = float(np.mean(d_preds <= F_RADIUS))
-    recall = float(np.mean(d_target <= F_RADIUS))
-    both = precision + recall
-    cos_preds = np.abs(np.sum(preds.normals[preds.point_faces] * n_target, axis=1))
-    cos_target = np.abs(np.sum(target.normals[target.point_faces] * n_preds, axis=1))
+    return Distances(
+        d_preds / edge,
+        d_target / edge,
+        np.abs(np.sum(preds.normals[preds.point_faces] * n_target, axis=1)),
+        np.abs(np.sum(target.normals[target.point_faces] * n_preds, axis=1)),
+    )
+
+
+def compare(preds: Surface, target: Surface) -> dict[str, float]:
+    """The numbers of the protocol for two sampled surfaces; arguments and errors of `distances`.
+
+    Returns:
+        chamfer (percent of the longest edge), fscore, normals.
+    """
+    found = distances(preds, target)
     return {
-        "chamfer": 100.0 * (float(np.mean(d_preds)) + float(np.mean(d_target))) / 2.0,
-        "fscore": 2.0 * precision * recall / both if both else 0.0,
-        "normals": min((float(np.mean(cos_preds)) + float(np.mean(cos_target))) / 2.0, 1.0),
+        "chamfer": found.chamfer(),
+        "fscore": found.fscore(F_RADIUS),
+        "normals": found.normals(),
     }
 
 

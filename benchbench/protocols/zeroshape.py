@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,32 +61,48 @@ def normalised(points: Array) -> Array:
     return centred / (extent[..., :2].max(-1) + 1e-7)[..., None, None]
 
 
-def best_distances(preds: Array, target: Array, turns: Array) -> tuple[Array, Array]:
-    """Distances both ways at the rotation with the smallest Chamfer distance; the first one wins.
+def closest_cloud(clouds: Iterable[Array], target: Array) -> tuple[int, Array, Array]:
+    """Which of many clouds has the smallest Chamfer distance to a target; the first one wins.
 
     Args:
-        preds: (N, 3).
-        target: (M, 3), normalised.
-        turns: (R, 3, 3) rotations of `preds`, each followed by a normalisation.
+        clouds: Batches (B, N, 3).
+        target: (M, 3).
 
     Returns:
-        (N,) and (M,) float64.
+        Its number over all batches; (N,) and (M,) float64 distances to and from the target.
+
+    Example:
+        >>> clouds = np.array([[[0.0, 0, 3]], [[0, 0, 1]]])
+        >>> closest_cloud([clouds, clouds], np.zeros((1, 3)))
+        (1, array([1.]), array([1.]))
     """
     from benchbench.cuda_ops import chamfer_nearest
 
-    best: tuple[float, Array, Array] | None = None
-    for first in range(0, len(turns), _BATCH):
-        some = turns[first : first + _BATCH]
-        turned = tensor(normalised(preds @ some.transpose(0, 2, 1)), np.float32)
-        many = tensor(target, np.float32).expand(len(some), -1, -1).contiguous()
-        to_target, _, to_preds, _ = chamfer_nearest(turned, many)
+    best: tuple[float, int, Array, Array] | None = None
+    first = 0
+    for batch in clouds:
+        many = tensor(target, np.float32).expand(len(batch), -1, -1).contiguous()
+        to_target, _, to_preds, _ = chamfer_nearest(tensor(batch, np.float32), many)
         a, b = (np.sqrt(d.numpy().astype(np.float64)) for d in (to_target, to_preds))
         chamfer = (a.mean(1) + b.mean(1)) / 2
         n = int(np.argmin(chamfer))
         if best is None or chamfer[n] < best[0]:
-            best = (float(chamfer[n]), a[n], b[n])
+            best = (float(chamfer[n]), first + n, a[n], b[n])
+        first += len(batch)
     assert best is not None
-    return best[1], best[2]
+    return best[1:]
+
+
+def turned(preds: Array, turns: Array) -> Iterator[Array]:
+    """Batches (B, N, 3) of a cloud after each rotation, normalised again each time.
+
+    Args:
+        preds: (N, 3).
+        turns: (R, 3, 3).
+    """
+    for first in range(0, len(turns), _BATCH):
+        some = turns[first : first + _BATCH]
+        yield normalised(preds @ some.transpose(0, 2, 1))
 
 
 def score_zeroshape(
@@ -110,7 +126,8 @@ def score_zeroshape(
     if not np.ptp(target, axis=0).any():
         raise Unscorable("invalid", "the truth has no extent")
     seen = normalised(target.astype(np.float64) @ turn.T)
-    a, b = best_distances(preds.astype(np.float64) @ turn.T, seen, rotations(STEPS))
+    clouds = turned(preds.astype(np.float64) @ turn.T, rotations(STEPS))
+    _, a, b = closest_cloud(clouds, seen)
     scores = {"chamfer": (float(a.mean()) + float(b.mean())) / 2}
     for threshold in THRESHOLDS:
         hits = (float(np.mean(a < threshold)), float(np.mean(b < threshold)))

@@ -21,6 +21,7 @@ from benchbench.protocols.clouds import (
     truth_cloud,
 )
 from benchbench.protocols.convert import marching_cubes
+from benchbench.protocols.matching import matching_mean
 from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
 
 Array = npt.NDArray[Any]
@@ -200,12 +201,9 @@ def assignment_mean(preds: Array, target: Array) -> float:
         >>> assignment_mean(a, a[::-1] + [0, 0, 2])
         2.0
     """
-    from scipy.optimize import linear_sum_assignment
     from scipy.spatial.distance import cdist
 
-    cost = cdist(preds.astype(np.float64), target.astype(np.float64))
-    rows, columns = linear_sum_assignment(cost)
-    return float(cost[rows, columns].mean())
+    return matching_mean(cdist(preds.astype(np.float64), target.astype(np.float64)))
 
 
 def score_emd(

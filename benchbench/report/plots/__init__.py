@@ -1,0 +1,1 @@
+"""Pictures of results: bars, distributions, one metric against another, galleries of shapes."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchbench.cli.options import Common, common_options, complete
+from benchbench.cli.options import Common, answer_json, common_options, complete
 
 if TYPE_CHECKING:
     from benchbench.report.objects import ObjectFiles
@@ -31,6 +31,8 @@ Examples:
   bench report runs/shapes13-test/kato-* --metric iou --seeds
   bench report --metric iou --format latex -o table.tex
   bench report --intervals --format html -o tables.html
+  bench report runs/shapes13-test/kato-1a2b3c4d --plot bars --metric iou -o bars.pdf
+  bench report --plot scatter -o iou-against-chamfer.png
 """
 
 
@@ -93,6 +95,12 @@ Examples:
     "other seeds and other objects would change.",
 )
 @click.option(
+    "--plot",
+    type=click.Choice(("bars", "distribution", "scatter")),
+    help="A picture instead of tables, for -o FILE.png, .pdf or .svg: class means with intervals, "
+    "all objects, one metric against another (needs matplotlib).",
+)
+@click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
 @common_options
@@ -109,6 +117,7 @@ def report(
     across: Path | None,
     ranks: bool,
     seeds: bool,
+    plot: str | None,
     output: Path | None,
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean.
@@ -129,9 +138,19 @@ def report(
     if split is not None:
         require(split, ("train", "val", "test", "all"), "split")
     _refuse_together(
-        {"--against": against, "--across": across, "--ranks": ranks, "--seeds": seeds},
+        {
+            "--against": against,
+            "--across": across,
+            "--ranks": ranks,
+            "--seeds": seeds,
+            "--plot": plot,
+        },
         {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split},
     )
+    if plot is not None:
+        from benchbench.report.plots.command import check_request, draw_plot
+
+        metrics = check_request(plot, output, form, metrics)
     files = ObjectFiles()
     remarks: list[str] = []
     if across is not None:
@@ -151,6 +170,10 @@ def report(
             tables, remarks = _tables(
                 results, wanted, dataset, split, partial, needed=bool(metrics)
             )
+        if plot is not None and output is not None:
+            drawn = draw_plot(plot, tables, files, output, metrics)
+            _tell(common, output, drawn, [*remarks, *files.remarks()])
+            return
         if ranks:
             from benchbench.report.order import order_sheets
 
@@ -174,6 +197,14 @@ def report(
         common.say(f"written: {output}")
     for remark in dict.fromkeys([*remarks, *files.remarks()]):
         common.say(remark)
+
+
+def _tell(common: Common, output: Path, drawn: dict[str, Any], remarks: list[str]) -> None:
+    """A picture is written; its numbers are the answer in JSON."""
+    if common.json:
+        answer_json(drawn)
+    for text in dict.fromkeys([f"written: {output}", *remarks]):
+        common.say(text)
 
 
 def _refuse_together(kinds: dict[str, object], others: dict[str, object]) -> None:

@@ -209,8 +209,24 @@ def comparable(
             continue
         if (row.our_set, row.our_split) != (dataset, split):
             continue
-        if row.unit == metric.unit:
-            found.append((row, row.value))
-        elif row.unit == "percent" and metric.unit.startswith("ratio"):
-            found.append((row, row.value / 100))
+        value = as_shown(row, metric)
+        if value is not None:
+            found.append((row, value))
     return found
+
+
+def as_shown(row: PublishedRow, metric: MetricSpec) -> float | None:
+    """A published value in the unit of a table of this project; None where the units differ.
+
+    Example:
+        >>> from benchbench.protocols.registry import get_protocol
+        >>> row = next(r for r in read_published() if r.text == "61.838")
+        >>> row.unit, as_shown(row, get_protocol("kato-iou-v1").metrics[0])
+        ('percent', 0.61838)
+    """
+    ratio = metric.unit.startswith("ratio")  # some say what chance gives
+    if row.unit == metric.unit or (row.unit == "ratio" and ratio):
+        return row.value
+    if row.unit == "percent":
+        return row.value if metric.unit == "%" else row.value / 100 if ratio else None
+    return None

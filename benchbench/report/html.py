@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from benchbench.report.sheets import BEST, SECOND, Cell, Sheet
+from benchbench.report.sheets import BEST, PUBLISHED, SECOND, Cell, Sheet
 
 _ARROWS = {"up": " ↑", "down": " ↓", "": ""}
 _STYLE = """
@@ -21,6 +21,8 @@ thead th { border-bottom: 1px solid #767676; font-weight: 600; }
 tbody tr:nth-child(even) { background: #f4f4f4; }
 small { display: block; white-space: nowrap; }
 small.faint { color: #6b6b6b; font-style: italic; }
+tbody th[scope=rowgroup] { border-top: 1px solid #767676; font-style: italic; }
+em { background: #fff1cf; }
 .second { text-decoration: underline; }
 ul { font-size: .875rem; padding-left: 1.2rem; }
 """
@@ -66,7 +68,7 @@ def _section(sheet: Sheet) -> list[str]:
         *_headings(sheet),
         "</thead>",
         "<tbody>",
-        *(_row(sheet, label, cells) for label, cells in sheet.rows),
+        *_rows(sheet),
         "</tbody>",
         "</table>",
         "</div>",
@@ -95,6 +97,18 @@ def _headings(sheet: Sheet) -> list[str]:
     return [*lines, f'<tr><th scope="col" class="words">method</th>{"".join(words)}</tr>']
 
 
+def _rows(sheet: Sheet) -> list[str]:
+    """The rows; those of another kind make a body of their own, below what it is."""
+    lines = []
+    for n, (label, cells) in enumerate(sheet.rows):
+        if n in sheet.parts:
+            words = escape(sheet.parts[n])
+            head = f'<th scope="rowgroup" colspan="{len(cells) + 1}">{words}</th>'
+            lines += ["</tbody>", "<tbody>", f"<tr>{head}</tr>"]
+        lines.append(_row(sheet, label, cells))
+    return lines
+
+
 def _row(sheet: Sheet, label: str, cells: list[Cell]) -> str:
     found = [f'<th scope="row">{escape(label)}</th>']
     for heading, cell in zip(sheet.headings, cells, strict=True):
@@ -103,6 +117,8 @@ def _row(sheet: Sheet, label: str, cells: list[Cell]) -> str:
             text = f"<strong>{text}</strong>"
         elif cell.mark == SECOND:
             text = f'<span class="second">{text}</span>'
+        elif cell.mark == PUBLISHED:
+            text = f"<em>{text}</em>"
         if cell.low:
             ends = f"{escape(cell.low)} to {escape(cell.high)}"
             text += f"<small{_class('faint' if cell.faint else '')}>{ends}</small>"

@@ -10,6 +10,7 @@ _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
+    "[": "{[}",  # at the start of a row it would be the distance to it
 }  # fmt: skip
 _LONG = 30  # letters
 _ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", "": ""}
@@ -17,6 +18,7 @@ _MACROS = (
     r"% \usepackage{booktabs}",
     r"\providecommand{\benchbest}[1]{\textbf{#1}}",
     r"\providecommand{\benchsecond}[1]{\underline{#1}}",
+    r"\providecommand{\benchpublished}[1]{\textit{#1}}",
     r"\providecommand{\benchinterval}[2]{{\tiny\shortstack[r]{#1\\#2}}}",
 )
 
@@ -36,8 +38,9 @@ def latex_escape(text: str) -> str:
 def to_latex(sheet: Sheet) -> str:
     r"""A table environment with booktabs rules.
 
-    Best values are in \benchbest, the next in \benchsecond, intervals in \benchinterval, which
-    may be defined before. Needs `\usepackage{booktabs}` and nothing else.
+    Best values are in \benchbest, the next in \benchsecond, published ones in \benchpublished,
+    intervals in \benchinterval, which may be defined before. Needs `\usepackage{booktabs}` and
+    nothing else.
     """
     headings = sheet.headings
     columns = "".join(_column(sheet, n) for n in range(len(headings)))
@@ -56,7 +59,10 @@ def to_latex(sheet: Sheet) -> str:
         " & ".join(["", *(latex_escape(h.text) for h in headings)]) + r" \\",
         r"\midrule",
     ]
-    for label, cells in sheet.rows:
+    for n, (label, cells) in enumerate(sheet.rows):
+        if n in sheet.parts:
+            words = rf"\textit{{{latex_escape(sheet.parts[n])}}}"
+            lines += [r"\midrule", rf"\multicolumn{{{len(cells) + 1}}}{{l}}{{{words}}} \\"]
         lines.append(" & ".join([latex_escape(label), *map(_cell, cells)]) + r" \\")
         if any(c.low for c in cells):
             ends = [_interval(c) for c in cells]

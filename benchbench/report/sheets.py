@@ -16,6 +16,7 @@ from benchbench.report.tables import MEDIAN, OVER_CLASSES, OVER_OBJECTS, Row, Ta
 from benchbench.statistics.intervals import SMALL
 
 BEST, SECOND = "best", "second"
+PUBLISHED = "published"  # a number that was not computed here
 LEGEND = "mean over classes: every class weighs the same; mean over objects: every object does"
 CHECKPOINTS = (
     "a row with weights is one training: it speaks for a checkpoint, several seeds for a method "
@@ -35,7 +36,7 @@ class Cell:
 
     Attributes:
         text: As printed.
-        mark: "best", "second" or "".
+        mark: "best", "second", "published" or "".
         low, high: Ends of its interval as printed, "" where there is none.
         faint: The interval is of too few objects to be leant on.
     """
@@ -82,6 +83,7 @@ class Sheet:
         notes: About single rows.
         record: Plain data for JSON.
         lines: Plain data for CSV, one dict per line.
+        parts: By the number of a row: words above it, which set it and those below it apart.
     """
 
     kind: str
@@ -94,6 +96,7 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    parts: dict[int, str] = field(default_factory=dict)
 
     @property
     def intervals(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchbench.report.sheets import BEST, Cell, Sheet
+from benchbench.report.sheets import BEST, PUBLISHED, Cell, Sheet
 
 _BOLD, _GREY, _PLAIN = "\x1b[1m", "\x1b[90m", "\x1b[0m"
 
@@ -10,10 +10,12 @@ _BOLD, _GREY, _PLAIN = "\x1b[1m", "\x1b[90m", "\x1b[0m"
 def to_text(sheet: Sheet, colour: bool = False) -> str:
     """Best cells bear a star; an interval stands below its number, from above to below.
 
+    Rows of another kind stand below a rule with words.
+
     Args:
         sheet: The table.
-        colour: Best cells bold, intervals that are not to be leant on grey, for a terminal that
-            understands.
+        colour: Best cells bold, published ones and intervals that are not to be leant on grey,
+            for a terminal that understands.
     """
     headings = sheet.headings
     # Where a column has a star, the digits of the others stay below each other.
@@ -23,7 +25,10 @@ def to_text(sheet: Sheet, colour: bool = False) -> str:
     if grouped:
         lines.append([("", ""), *((h.group, "") for h in headings)])
     lines.append([("", ""), *((h.text, "") for h in headings)])
-    for label, cells in sheet.rows:
+    apart: dict[int, str] = {}
+    for n, (label, cells) in enumerate(sheet.rows):
+        if n in sheet.parts:
+            apart[len(lines)] = sheet.parts[n]
         lines.append([(label, ""), *(_printed(c, s) for c, s in zip(cells, starred, strict=True))])
         if any(c.low for c in cells):
             for word, end in (("from", "low"), ("to", "high")):
@@ -34,14 +39,16 @@ def to_text(sheet: Sheet, colour: bool = False) -> str:
                 lines.append(ends)
     widths = [max(len(line[c][0]) for line in lines) for c in range(len(headings) + 1)]
     left = [True, *(h.words for h in headings)]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     printed = []
-    for line in lines:
+    for n, line in enumerate(lines):
+        if n in apart:
+            printed.append(f"-- {apart[n]} ".ljust(len(rule), "-"))
         parts = []
         for (text, how), width, to_the_left in zip(line, widths, left, strict=True):
             padded = text.ljust(width) if to_the_left else text.rjust(width)
             parts.append(how + padded + _PLAIN if how and colour else padded)
         printed.append("  ".join(parts).rstrip())
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     above = 1 + grouped
     return "\n".join(
         [*sheet.caption, "", *printed[:above], rule, *printed[above:], rule, *sheet.legend,
@@ -51,4 +58,4 @@ def to_text(sheet: Sheet, colour: bool = False) -> str:
 
 def _printed(cell: Cell, starred: bool) -> tuple[str, str]:
     star = ("*" if cell.mark == BEST else " ") if starred else ""
-    return cell.text + star, _BOLD if cell.mark == BEST else ""
+    return cell.text + star, {BEST: _BOLD, PUBLISHED: _GREY}.get(cell.mark, "")

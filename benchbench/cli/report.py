@@ -29,6 +29,7 @@ Examples:
   bench report --across runs/shapes13-test/kato-1a2b3c4d
   bench report --ranks
   bench report runs/shapes13-test/kato-* --metric iou --seeds
+  bench report --metric kato-iou-v1 --dataset shapenet-kato --published
   bench report --metric iou --format latex -o table.tex
   bench report --intervals --format html -o tables.html
   bench report runs/shapes13-test/kato-1a2b3c4d --plot bars --metric iou -o bars.pdf
@@ -95,6 +96,12 @@ Examples:
     "other seeds and other objects would change.",
 )
 @click.option(
+    "--published/--no-published",
+    default=False,
+    help="Published numbers of the same data set, split and protocol below the rows, marked as not "
+    "computed here; where there are none, why.",
+)
+@click.option(
     "--plot",
     type=click.Choice(("bars", "distribution", "scatter")),
     help="A picture instead of tables, for -o FILE.png, .pdf or .svg: class means with intervals, "
@@ -117,6 +124,7 @@ def report(
     across: Path | None,
     ranks: bool,
     seeds: bool,
+    published: bool,
     plot: str | None,
     output: Path | None,
 ) -> None:
@@ -143,6 +151,7 @@ def report(
             "--across": across,
             "--ranks": ranks,
             "--seeds": seeds,
+            "--published": published,
             "--plot": plot,
         },
         {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split},
@@ -188,6 +197,12 @@ def report(
             for table in tables:
                 add_uncertainty(table, files, intervals)
             sheets = table_sheets(tables)
+            if published:
+                from benchbench.leaderboards.beside import add_published
+                from benchbench.leaderboards.published import read_published
+
+                reasons = add_published(tables, sheets, read_published())
+                remarks += reasons if form == "csv" and not common.json else []  # has no notes
     colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = render(sheets, "json" if common.json else form, colour)
     if output is None:

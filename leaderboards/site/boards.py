@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchbench.leaderboards.beside import NOT_OURS, Beside, find_beside
 from benchbench.leaderboards.measured import Measured
-from benchbench.leaderboards.published import MEANS, PublishedRow, comparable
+from benchbench.leaderboards.published import MEANS, PublishedRow
 from benchbench.leaderboards.site.markup import Markup, Piece, lines, page, tag
 from benchbench.leaderboards.site.tables import (
     Cell,
@@ -25,18 +26,9 @@ from benchbench.protocols.registry import in_order, protocols
 from benchbench.protocols.specs import ProtocolSpec
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.results import Result
-from benchbench.report.tables import (
-    MEDIAN,
-    OVER_CLASSES,
-    OVER_OBJECTS,
-    Row,
-    Table,
-    build_tables,
-    cell,
-)  # fmt: skip
+from benchbench.report.tables import Row, Table, build_tables, cell
 from benchbench.report.uncertainty import add_uncertainty
 
-NOT_OURS = "published, not computed here"
 _TAKES = {"truth": "the truth", "image": "a picture", "class": "the class", "nothing": "nothing"}
 
 
@@ -143,12 +135,11 @@ def protocol_facts(spec: ProtocolSpec) -> Markup:
 def _section(
     board: Board, table: Table, pages: Mapping[str, str], published: Sequence[PublishedRow]
 ) -> Piece:
-    split = f"{board.dataset['split_name']}:{board.dataset['split']}"
-    beside = comparable(published, table.protocol, table.metric, board.dataset["id"], split)
+    beside, _ = find_beside(table, published)
     grid = measured_grid(table, pages)
     grid.lines += _published_lines(table, beside)
     notes: list[Piece] = [_note(row) for row in table.rows]
-    notes += [f"{row.method}: {NOT_OURS}; {row.source}" for row in _first_of_method(beside)]
+    notes += [one.note for one in beside]
     marks = [f"Green and bold: {table.judged}."] if table.best else []
     if table.intervals:
         marks.append("Small numbers: 95 % intervals; in grey italics those of fewer than 40 units.")
@@ -197,32 +188,22 @@ def measured_grid(table: Table, pages: Mapping[str, str]) -> Grid:
     return grid
 
 
-def _published_lines(table: Table, beside: Sequence[tuple[PublishedRow, float]]) -> list[Line]:
-    values: dict[str, dict[str, float]] = {}
-    for row, value in beside:
-        values.setdefault(row.method, {})[row.cls] = value
-    columns = {OVER_CLASSES: "mean", OVER_OBJECTS: "mean_per_instance", MEDIAN: ""}
+def _published_lines(table: Table, beside: Sequence[Beside]) -> list[Line]:
     return [
         Line(
-            [f"{row.method}, {row.year}", badge(NOT_OURS)],
+            [f"{one.method}, {one.year}", badge(NOT_OURS)],
             [
                 *(
-                    number_cell(
-                        values[row.method].get(columns.get(column, column)), table.metric.decimals
-                    )
+                    number_cell(one.cells.get(column), table.metric.decimals)
                     for column in table.columns
                 ),
                 Cell("-", None),
-                Cell(row.supervision, is_text=True),
+                Cell(one.supervision, is_text=True),
             ],
             published=True,
         )
-        for row in _first_of_method(beside)
+        for one in beside
     ]
-
-
-def _first_of_method(beside: Sequence[tuple[PublishedRow, float]]) -> list[PublishedRow]:
-    return list({row.method: row for row, _ in reversed(beside)}.values())[::-1]
 
 
 def _note(row: Row) -> str:

@@ -17,18 +17,13 @@ from benchbench.leaderboards.site.boards import (
     slug,
 )  # fmt: skip
 from benchbench.leaderboards.site.folder import SiteFolder
-from benchbench.leaderboards.site.gallery import (
-    Choice,
-    choose,
-    draw_objects,
-    find_runs,
-    is_prepared,
-)  # fmt: skip
+from benchbench.leaderboards.site.gallery import draw_objects, find_runs, is_prepared
 from benchbench.leaderboards.site.markup import Piece, page, tag
 from benchbench.leaderboards.site.methods import Gallery, method_page
 from benchbench.leaderboards.site.shapes import shape_script
 from benchbench.protocols.registry import protocols, refused_protocols
 from benchbench.protocols.specs import ProtocolSpec
+from benchbench.report.choice import Choice, choose
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.results import Result
 

@@ -9,7 +9,7 @@ from benchbench.core.errors import BenchError
 from benchbench.evaluation.signature import signatures
 from benchbench.leaderboards.measured import Measured
 from benchbench.leaderboards.site.boards import Board
-from benchbench.leaderboards.site.gallery import KINDS, PARTS, Choice
+from benchbench.leaderboards.site.gallery import PARTS
 from benchbench.leaderboards.site.markup import Markup, Piece, escape, page, tag
 from benchbench.leaderboards.site.tables import (
     Cell,
@@ -21,6 +21,7 @@ from benchbench.leaderboards.site.tables import (
     render,
 )  # fmt: skip
 from benchbench.protocols.specs import MetricSpec
+from benchbench.report.choice import KINDS, Choice
 from benchbench.report.tables import MEDIAN, OVER_CLASSES, OVER_OBJECTS, cell
 
 _MEANS = (OVER_CLASSES, OVER_OBJECTS, MEDIAN)

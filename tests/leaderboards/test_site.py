@@ -23,10 +23,10 @@ from PIL import Image
 from benchbench.cli.main import cli
 from benchbench.core.errors import CheckError
 from benchbench.core.types import Mesh
-from benchbench.leaderboards.site.gallery import choose
 from benchbench.leaderboards.site.markup import escape, tag
 from benchbench.leaderboards.site.shapes import mesh_data, shape_script
 from benchbench.leaderboards.site.tables import number_cell
+from benchbench.report.choice import choose
 
 Write = Callable[..., Path]
 VOID = {"br", "img", "input", "link", "meta"}

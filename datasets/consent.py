@@ -65,7 +65,7 @@ def require_consent(root: Path, dataset: str, licence: Licence, accept: bool) ->
         return
     if not accept:
         raise MissingError(
-            f"the terms of data set '{dataset}' are not accepted yet:\n{terms(licence)}",
+            f"the terms of '{dataset}' are not accepted yet:\n{terms(licence)}",
             hint=f"bench prepare {dataset} --accept-license",
         )
     record(root, dataset, licence, "--accept-license")

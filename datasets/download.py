@@ -324,6 +324,8 @@ def _problem(archive: Archive, size: int, digest: str, md5: str | None) -> str |
         return f"has {size} bytes, {archive.bytes} belong"
     if archive.sha256 is not None and digest != archive.sha256:
         return f"has sha256 {digest}, {archive.sha256} belongs"
+    if not digest.startswith(archive.sha256_start):
+        return f"has sha256 {digest}, {archive.sha256_start}... belongs"
     if archive.md5 is not None and md5 != archive.md5:
         return f"has md5 {md5}, {archive.md5} belongs"
     return None

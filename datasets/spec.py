@@ -17,6 +17,7 @@ class Archive:
         sha256: Hex digest, or None where nobody published it.
         about_bytes: A guess for the check of free space where `bytes` is unknown.
         md5: Hex digest, where only that was published.
+        sha256_start: First digits of the sha256, where only they were published.
         by_hand: How a person fetches it where no program may (a Google Drive page).
     """
 
@@ -27,6 +28,7 @@ class Archive:
     about_bytes: int = 0
     md5: str | None = None
     by_hand: str = ""
+    sha256_start: str = ""
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ class DibrOptions:
         level: Subdivisions of the template's icosahedron (3: 642 vertices, 2: 162).
         image_size: Side in pixels of what the encoder sees and of what is drawn.
         start: Checkpoint of the same widths to go on from, or none; its hash is part of the key.
-        imagenet: File of torchvision's ResNet-18 weights to start the encoder from, checked
-            against their published hash; none starts it from random numbers.
+        imagenet: Which prepared ResNet-18 weights the encoder starts from, such as
+            imagenet-resnet18-f37072fd; none starts it from random numbers.
         rendering: Which rendering to train on; none for the preferred one.
         classes: Names or synsets with commas between; None for all.
         validate_every: Steps between scores on the val split; 0 for never.
@@ -165,4 +165,5 @@ SPEC = BaselineSpec(
     options="benchbench.baselines.dibr.spec:DibrOptions",
     protocols=("dibr-chamfer-v1",),
     presets=PRESETS,
+    supervision="pictures and silhouettes of 2 views, cameras known",
 )

@@ -68,14 +68,14 @@ def train(
 
     Raises:
         UsageError: An option makes no sense, or the rendering has other cameras.
-        MissingError: The data set has no training objects, there is no such ImageNet file, or
-            TensorBoard is not installed.
+        MissingError: The data set has no training objects, the ImageNet weights are not
+            prepared, or TensorBoard is not installed.
         CheckError: `out` belongs to a run with other settings, or the ImageNet file is another.
     """
     options = options or DibrOptions()
     check_device(device)
     widths = check_options(options)
-    start = first_weights(options, widths)
+    start = first_weights(options, widths, store.path.parent)
     out = Path(out)
     # Found before the first step: what was read is what is recorded.
     rows = split_rows(store, "train", _classes(options), limit).tolist()
@@ -84,9 +84,8 @@ def train(
     model = out / "model.safetensors"
     with deterministic(), processes(device) as group:
         key = run_key(SPEC.id, store, options, limit, mixed_precision, group)
-        for name in ("start", "imagenet"):
-            if key[name]:
-                key[name] = sha256_file(key[name])  # wherever it lies
+        if options.start:
+            key["start"] = sha256_file(options.start)  # wherever it lies
         if not start and group.first and not quiet:
             notice("the encoder starts from random numbers: no ImageNet weights were named")
         check_shares(len(rows), options.batch, group)
@@ -117,7 +116,7 @@ def train(
     return model
 
 
-def first_weights(options: DibrOptions, widths: Widths) -> Tensors:
+def first_weights(options: DibrOptions, widths: Widths, root: Path) -> Tensors:
     """What a training starts from beside random numbers, by the network's names.
 
     Raises:
@@ -126,7 +125,7 @@ def first_weights(options: DibrOptions, widths: Widths) -> Tensors:
         CheckError: The file holds something else.
     """
     if options.start is None:
-        return imagenet_weights(options.imagenet, widths) if options.imagenet else {}
+        return imagenet_weights(options.imagenet, widths, root) if options.imagenet else {}
     if options.imagenet is not None:
         raise UsageError("start and imagenet both say what the encoder starts from")
     found, _, tensors = read_checkpoint(options.start)

@@ -11,6 +11,7 @@ import click
 from tabulate import tabulate
 
 from benchbench.cli.options import Common, answer_json, common_options, complete
+from benchbench.cli.prepare_weights import prepare_network_weights
 from benchbench.core.errors import EXIT_PARTIAL, CheckError, UsageError
 
 _EPILOG = """
@@ -28,6 +29,7 @@ Examples:
                                                   several files, read as one set
   bench prepare shapes13 --size demo --export shapenet --to DIR
                                                   raw files as another set has them
+  bench prepare imagenet-resnet18-f37072fd        weights that dibr's encoder starts from
 """
 
 
@@ -104,7 +106,18 @@ def prepare(
 ) -> None:
     """Fetch, verify and convert data sets; the same command again goes on where it stopped."""
     from benchbench.datasets import registry
+    from benchbench.datasets.network_weights import NETWORK_WEIGHTS
 
+    if set(names) & set(NETWORK_WEIGHTS):
+        others = (size, verify, audit, overwrite, pictures, split, objects_per_file, layout, target)
+        if any(others) or not set(names) <= set(NETWORK_WEIGHTS):
+            raise UsageError(
+                "weights are prepared apart from data sets, with at most --from, --accept-license "
+                "and --dry-run",
+                hint=f"bench prepare {next(name for name in names if name in NETWORK_WEIGHTS)}",
+            )
+        prepare_network_weights(common, names, source, accept_license, dry_run)
+        return
     wanted = [registry.resolve(name) for name in names]
     for (name, its_size), typed in zip(wanted, names, strict=True):
         if its_size and size not in (None, its_size):

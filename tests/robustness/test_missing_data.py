@@ -33,7 +33,7 @@ def quick_demo(monkeypatch: pytest.MonkeyPatch) -> None:
          "bench prepare shapenet"),
         (("score", "nowhere", "--dataset", "shapes13", "--split", "test"), "'nowhere'",
          "bench score --help"),
-        (("prepare", "shapenet"), "terms of data set 'shapenet'",
+        (("prepare", "shapenet"), "terms of 'shapenet'",
          "bench prepare shapenet --root home --accept-license"),
         (("prepare", "shapenet", "--verify"), "shapenet.h5'", "bench prepare shapenet"),
         (("prepare", "shapes13", "--verify", "--size", "demo"), "shapes13-demo.h5'",

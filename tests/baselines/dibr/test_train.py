@@ -33,6 +33,7 @@ from benchbench.baselines.distributed import Processes
 from benchbench.baselines.spec import apply_settings
 from benchbench.core.errors import CheckError, MissingError, UsageError
 from benchbench.core.files import read_json
+from benchbench.datasets.network_weights import NETWORK_WEIGHTS, weights_file
 
 TINY = DibrOptions(
     steps=8, batch=4, learning_rate=1e-3, stages=(4, 4, 4, 4), units=(1, 1, 1, 1), code=8,
@@ -213,12 +214,21 @@ def resnet18(path: Path, seed: int = 0) -> Path:
 def test_imagenet_weights_are_checked_and_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = resnet18(tmp_path / "resnet18.pth")
-    with pytest.raises(CheckError, match="torchvision's ResNet-18 f37072fd or 5c106cde"):
-        imagenet.imagenet_weights(path, Widths())
-    start = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    monkeypatch.setitem(imagenet.HASHES, start, "made here")
-    found = imagenet.imagenet_weights(path, Widths())
+    name = "imagenet-resnet18-f37072fd"
+    with pytest.raises(MissingError, match=f"'{name}' is not prepared"):
+        imagenet.imagenet_weights(name, Widths(), tmp_path)
+    path = weights_file(name, tmp_path)
+    path.parent.mkdir()
+    resnet18(path)
+    content = path.read_bytes()
+    start = hashlib.sha256(content).hexdigest()[:8]
+    with pytest.raises(CheckError, match=r"f37072fd.* belongs"):
+        imagenet.imagenet_weights(name, Widths(), tmp_path)
+    known = NETWORK_WEIGHTS[name]
+    ours = replace(known, archive=replace(known.archive, sha256_start=start))
+    monkeypatch.setitem(NETWORK_WEIGHTS, name, ours)
+    path.write_bytes(content)
+    found = imagenet.imagenet_weights(name, Widths(), tmp_path)
     network = Network(Widths())
     network.initialise(0)
     before = network.tensors()
@@ -227,10 +237,9 @@ def test_imagenet_weights_are_checked_and_used(
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed == {name for name in before if name.startswith("encoder.features.")}
     with pytest.raises(UsageError, match="fit a ResNet-18 of full width"):
-        imagenet.imagenet_weights(path, check_options(TINY))
-    with pytest.raises(MissingError, match="no ImageNet weights") as caught:
-        imagenet.imagenet_weights(tmp_path / "absent.pth", Widths())
-    assert imagenet.URL in str(caught.value.hint)
+        imagenet.imagenet_weights(name, check_options(TINY), tmp_path)
+    with pytest.raises(UsageError, match=r"unknown weights 'absent\.pth'"):
+        imagenet.imagenet_weights("absent.pth", Widths(), tmp_path)
 
 
 def test_a_training_goes_on_from_a_checkpoint(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from benchbench.cli.options import Common, answer_json, common_options, complete
+from benchbench.cli.options import Common, common_options, complete
+from benchbench.cli.plotting import answer_plot, plot_options
 
 if TYPE_CHECKING:
     from benchbench.report.objects import ObjectFiles
@@ -34,6 +35,7 @@ Examples:
   bench report --intervals --format html -o tables.html
   bench report runs/shapes13-test/kato-1a2b3c4d --plot bars --metric iou -o bars.pdf
   bench report --plot scatter -o iou-against-chamfer.png
+  bench report runs/shapes13-test/kato-1a2b3c4d --plot gallery --count 3 -o gallery.png
 """
 
 
@@ -101,12 +103,7 @@ Examples:
     help="Published numbers of the same data set, split and protocol below the rows, marked as not "
     "computed here; where there are none, why.",
 )
-@click.option(
-    "--plot",
-    type=click.Choice(("bars", "distribution", "scatter")),
-    help="A picture instead of tables, for -o FILE.png, .pdf or .svg: class means with intervals, "
-    "all objects, one metric against another (needs matplotlib).",
-)
+@plot_options
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
@@ -126,6 +123,7 @@ def report(
     seeds: bool,
     published: bool,
     plot: str | None,
+    count: int | None,
     output: Path | None,
 ) -> None:
     """Print tables: a row per run, a column per class, the two means, and what they mean.
@@ -157,9 +155,10 @@ def report(
         {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split},
     )
     if plot is not None:
-        from benchbench.report.plots.command import check_request, draw_plot
+        from benchbench.report.plots.command import check_request
 
-        metrics = check_request(plot, output, form, metrics)
+        request = check_request(plot, output, form, metrics, common.root, count)
+        metrics = request.metrics
     files = ObjectFiles()
     remarks: list[str] = []
     if across is not None:
@@ -179,9 +178,8 @@ def report(
             tables, remarks = _tables(
                 results, wanted, dataset, split, partial, needed=bool(metrics)
             )
-        if plot is not None and output is not None:
-            drawn = draw_plot(plot, tables, files, output, metrics)
-            _tell(common, output, drawn, [*remarks, *files.remarks()])
+        if plot is not None:
+            answer_plot(common, request, tables, files, results, remarks)
             return
         if ranks:
             from benchbench.report.order import order_sheets
@@ -212,14 +210,6 @@ def report(
         common.say(f"written: {output}")
     for remark in dict.fromkeys([*remarks, *files.remarks()]):
         common.say(remark)
-
-
-def _tell(common: Common, output: Path, drawn: dict[str, Any], remarks: list[str]) -> None:
-    """A picture is written; its numbers are the answer in JSON."""
-    if common.json:
-        answer_json(drawn)
-    for text in dict.fromkeys([f"written: {output}", *remarks]):
-        common.say(text)
 
 
 def _refuse_together(kinds: dict[str, object], others: dict[str, object]) -> None:

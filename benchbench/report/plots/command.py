@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +11,50 @@ from benchbench.core.errors import UsageError
 from benchbench.core.files import atomic_path
 from benchbench.protocols.registry import resolve_metric
 from benchbench.report.objects import ObjectFiles
-from benchbench.report.plots.figure import ENDINGS, check_ending, check_installed
+from benchbench.report.plots.figure import ENDINGS, check_ending, check_installed, encode, style
+from benchbench.report.results import Result
 from benchbench.report.tables import Table
 from benchbench.report.uncertainty import add_uncertainty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = ("bars", "distribution", "scatter")
+KINDS = ("bars", "distribution", "scatter", "gallery")
 _DEFAULT = ("iou", "chamfer")
 
 
+@dataclass(frozen=True)
+class Request:
+    """A picture that was asked for.
+
+    Attributes:
+        kind: One of `KINDS`.
+        output: The file.
+        metrics: As typed; none for the first of the default ones that there is.
+        root: Folder of prepared data sets, for a gallery.
+        count: Of a gallery: so many worst, median and best objects; None for one of each class.
+    """
+
+    kind: str
+    output: Path
+    metrics: tuple[str, ...]
+    root: Path
+    count: int | None = None
+
+    @property
+    def ending(self) -> str:
+        """Of the file's name, in small letters."""
+        return check_ending(self.output, _endings(self.kind))
+
+
 def check_request(
-    kind: str, output: Path | None, form: str, metrics: Sequence[str]
-) -> tuple[str, ...]:
+    kind: str,
+    output: Path | None,
+    form: str,
+    metrics: Sequence[str],
+    root: Path,
+    count: int | None = None,
+) -> Request:
     """What can be said before any file is read.
 
     Args:
@@ -31,24 +62,28 @@ def check_request(
         output: Where the picture shall go.
         form: Form of tables that was asked for.
         metrics: As typed.
-
-    Returns:
-        The metrics to look for; none for the first of the default ones that there is.
+        root: Folder of prepared data sets.
+        count: Objects of a gallery.
 
     Raises:
         UsageError: No file, a file of another kind, a form of tables, or too many metrics.
         MissingError: matplotlib is not installed.
     """
+    end = _endings(kind)[0]
     if output is None:
         raise UsageError(
-            f"--plot {kind} needs a file to write", hint=f"bench report --plot {kind} -o {kind}.pdf"
+            f"--plot {kind} needs a file to write",
+            hint=f"bench report --plot {kind} -o {kind}{end}",
         )
-    check_ending(output, ENDINGS)
     if form != "table":
         raise UsageError(
             f"--format {form} is a form of tables, --plot {kind} writes a picture",
-            hint=f"one command for each; a picture's form is its name's ending: "
-            f"{', '.join(ENDINGS)}",
+            hint=f"one command for each; -o {kind}{end} says the picture's form",
+        )
+    if count is not None and kind != "gallery":
+        raise UsageError(
+            f"--count is of a gallery's objects, not of --plot {kind}",
+            hint=f"bench report --plot gallery --count {count} -o gallery.png",
         )
     wanted = 2 if kind == "scatter" else 1
     distinct = tuple(dict.fromkeys(metrics))
@@ -66,25 +101,28 @@ def check_request(
             f"{' and '.join(distinct)} are one metric, --plot scatter shows two",
             hint=f"bench report --plot scatter --metric iou --metric chamfer -o {output}",
         )
-    check_installed()
-    return distinct
+    request = Request(kind, output, distinct, root, count)
+    _ = request.ending
+    if kind != "gallery":
+        check_installed()
+    return request
+
+
+def _endings(kind: str) -> tuple[str, ...]:
+    """A gallery is made of pixels."""
+    return (".png",) if kind == "gallery" else ENDINGS
 
 
 def draw_plot(
-    kind: str,
-    tables: Sequence[Table],
-    files: ObjectFiles,
-    output: Path,
-    metrics: Sequence[str],
+    request: Request, tables: Sequence[Table], files: ObjectFiles, results: Sequence[Result]
 ) -> dict[str, Any]:
     """Draws a picture of tables and writes it.
 
     Args:
-        kind: One of `KINDS`.
-        tables: Of the metrics that `check_request` named, or of the default ones.
+        request: From `check_request`.
+        tables: Of its metrics, or of the default ones.
         files: Reads the scores of objects.
-        output: The file.
-        metrics: What `check_request` gave.
+        results: In the order in which they were named.
 
     Returns:
         What was drawn, as plain data.
@@ -92,16 +130,19 @@ def draw_plot(
     Raises:
         UsageError: The tables are more than a picture shows.
     """
-    from benchbench.report.plots.figure import encode, style
+    chosen = _chosen(tables, request.metrics)
+    if request.kind == "gallery":
+        from benchbench.report.plots.gallery import gallery
 
-    chosen = _chosen(tables, metrics)
-    with style():
-        figure, drawn = _figure(kind, chosen, files)
-        data = encode(figure, check_ending(output, ENDINGS))
-    write_picture(output, data)
+        data, drawn = gallery(chosen[0], files, results, request.root, request.count)
+    else:
+        with style():
+            figure, drawn = _figure(request.kind, chosen, files)
+            data = encode(figure, request.ending)
+    write_picture(request.output, data)
     return {
-        "plot": kind,
-        "file": str(output),
+        "plot": request.kind,
+        "file": str(request.output),
         "metrics": [f"{t.protocol.id}:{t.metric.name}" for t in chosen],
         "caption": list(dict.fromkeys(line for t in chosen for line in t.caption())),
         "drawn": drawn,

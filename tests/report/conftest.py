@@ -48,7 +48,8 @@ def noisy(base: dict[str, float]) -> Callable[..., dict[str, float]]:
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Writes a run folder: `make_run("kato", {"bench-iou-v1": {"iou": scores}})`.
 
-    A protocol's other metrics get the same scores.
+    A protocol's other metrics get the same scores. `lost` says how many of an object's 24 views
+    failed.
     """
 
     def make(
@@ -59,6 +60,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         views: str = "all",
         objects: bool = True,
         weights: str = "",
+        lost: Mapping[str, int] | None = None,
     ) -> Path:
         folder = tmp_path / "runs" / f"{baseline}-{len(list(tmp_path.glob('runs/*')))}"
         folder.mkdir(parents=True)
@@ -69,7 +71,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             whole = {m: dict(values.get(m, next(iter(values.values())))) for m in metrics}
             count = len(whole[metrics[0]])
             tables[name] = ObjectScores(
-                whole, dict.fromkeys(whole[metrics[0]], 24), {}, dict(units or {})
+                whole, dict.fromkeys(whole[metrics[0]], 24), dict(lost or {}), dict(units or {})
             )
             found[name] = {
                 **summarize(whole, [tuple(c) for c in CLASSES]), "items": 24 * count,

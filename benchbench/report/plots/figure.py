@@ -21,8 +21,8 @@ ENDINGS = (".png", ".pdf", ".svg")
 # Okabe and Ito's colours, which all kinds of colour vision tell apart, in an order in which
 # neighbours differ in grey too. Source: https://jfly.uni-koeln.de/color/
 COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#F0E442", "#D55E00", "#56B4E9", "#CC79A7", "#999999",
-    "#000000",
+    "#0072B2", "#E69F00", "#009E73", "#F0E442", "#D55E00", "#56B4E9", "#000000", "#CC79A7",
+    "#BBBBBB",
 )  # fmt: skip
 INK, FAINT = "#222222", "#6b6b6b"
 _DOTS = 200  # per inch, of PNG

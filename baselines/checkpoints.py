@@ -242,16 +242,29 @@ def read_training(path: str | Path) -> TrainingIds | None:
         except (ValueError, RecursionError):
             content = None
         return TrainingIds.from_dict(content, f"checkpoint '{path}'")
+    record = (read_record(path) or {}).get(TRAINING)
+    if not isinstance(record, dict) or "ids" not in record:
+        return None
+    return TrainingIds.from_dict(record, f"'{path.with_suffix('.json')}'")
+
+
+def read_record(path: str | Path) -> dict[str, Any] | None:
+    """What the JSON beside a file of weights says; None where there is none, or of another file.
+
+    Args:
+        path: The weights; the JSON has the ending `.json` and names their sha256.
+
+    Raises:
+        InputError: It is no JSON.
+    """
+    path = Path(path)
     beside = path.with_suffix(".json")
-    if not beside.is_file() or beside.stat().st_size > _MAX_RECORD:
+    if not path.is_file() or not beside.is_file() or beside.stat().st_size > _MAX_RECORD:
         return None
     content = read_json(beside)
     if not isinstance(content, dict) or content.get("sha256") != sha256_file(path):
-        return None  # of another file
-    record = content.get(TRAINING)
-    if not isinstance(record, dict) or "ids" not in record:
         return None
-    return TrainingIds.from_dict(record, f"'{beside}'")
+    return content
 
 
 def describe(shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -89,6 +89,9 @@ class BaselineSpec:
         several_views: It can look at several views of an object together: `--views K` then gives
             one prediction per object, as the parameter `views` says to items of view -1.
         presets: Named recipes for `bench train --preset`: values of the trainer's options.
+        supervision: What it learns from, in words, for the columns beside its scores.
+        networks: "joint" for one answer to all classes, "per class", "none" where nothing is
+            learned or looked up; "" where the weights say it.
     """
 
     id: str
@@ -107,6 +110,8 @@ class BaselineSpec:
     protocols: tuple[str, ...] = ()
     several_views: bool = False
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    supervision: str = "unknown"
+    networks: Literal["", "joint", "per class", "none"] = ""
 
 
 def apply_settings(defaults: Any, settings: Mapping[str, Any] | list[str] | tuple[str, ...]) -> Any:

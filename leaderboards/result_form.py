@@ -86,6 +86,20 @@ RESULT = record(
     },
     {
         "git_commit": maybe(text(80)),
+        "about": maybe(
+            record(
+                {},
+                {
+                    "supervision": maybe(text(200)),
+                    "networks": maybe(text(200)),
+                    "parameters": maybe(count),
+                    "training_time": maybe(text(200)),
+                    "trained_on": maybe(
+                        record({"dataset": text(80), "objects": count, "sha256": _hash})
+                    ),
+                },
+            )
+        ),
         "training": maybe(
             record(
                 {"seen": maybe(count)},

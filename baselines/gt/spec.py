@@ -31,4 +31,6 @@ SPEC = BaselineSpec(
     input=None,
     parameters=TruthParameters,
     loader="benchbench.baselines.gt.model:load",
+    supervision="nothing: it is the truth",
+    networks="none",
 )

@@ -120,4 +120,5 @@ SPEC = BaselineSpec(
     options="benchbench.baselines.kato.spec:KatoOptions",
     protocols=("kato-iou-v1",),
     presets=PRESETS,
+    supervision="silhouettes of 2 views, cameras known",
 )

@@ -191,4 +191,5 @@ SPEC = BaselineSpec(
     options="benchbench.baselines.learn3d.spec:Learn3dOptions",
     protocols=("kato-iou-v1",),
     presets=PRESETS,
+    supervision="silhouettes of single views, cameras known",
 )

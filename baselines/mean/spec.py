@@ -32,4 +32,6 @@ SPEC = BaselineSpec(
     input=None,
     parameters=MeanParameters,
     loader="benchbench.baselines.mean.model:load",
+    supervision="true voxels and classes, averaged",
+    networks="per class",
 )

@@ -35,4 +35,6 @@ SPEC = BaselineSpec(
     input=INPUT,
     parameters=NearestParameters,
     loader="benchbench.baselines.nearest.model:load",
+    supervision="pictures and true shapes, looked up",
+    networks="joint",
 )

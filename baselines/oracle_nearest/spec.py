@@ -35,4 +35,6 @@ SPEC = BaselineSpec(
     input=None,
     parameters=OracleParameters,
     loader="benchbench.baselines.oracle_nearest.model:load",
+    supervision="true shapes, looked up by the truth",
+    networks="joint",
 )

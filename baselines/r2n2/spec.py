@@ -142,4 +142,5 @@ SPEC = BaselineSpec(
     protocols=("r2n2-iou-v1",),
     several_views=True,
     presets=PRESETS,
+    supervision="true voxels",
 )

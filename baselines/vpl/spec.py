@@ -64,4 +64,5 @@ SPEC = BaselineSpec(
     options="benchbench.baselines.vpl.spec:VplOptions",
     protocols=("kato-iou-v1",),
     presets=PRESETS,
+    supervision="silhouettes of single views, cameras known, and a discriminator of views",
 )

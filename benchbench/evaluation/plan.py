@@ -12,6 +12,7 @@ from benchbench.core.files import sha256_text
 from benchbench.datasets.clouds import has_points
 from benchbench.datasets.registry import objects_published
 from benchbench.datasets.store import Store, open_dataset
+from benchbench.evaluation.about import method_facts
 from benchbench.evaluation.folder import RUNS, Rank, RunFolder
 from benchbench.evaluation.seen import tell_unknown, training_record
 from benchbench.evaluation.truth import has_mesh
@@ -282,6 +283,7 @@ def plan_run(request: Request, rank: Rank | None = None) -> Plan:
         together=together,
     )
     config["training"] = training_record(baseline, store, rows)
+    config["about"] = method_facts(spec, baseline, request.checkpoint, store)
     if rank.index == 0 and not request.quiet:
         tell_unknown(config["training"])
     config["settings"] = _settings(request, store, dataset_source, rendering, device, protocols)

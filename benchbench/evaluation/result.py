@@ -183,6 +183,7 @@ def finish(
         "dataset": config["dataset"],
         "selection": config["selection"],
         "training": config.get("training"),
+        "about": config.get("about"),
         "settings": config["settings"],
         "seeds": {
             "baseline": config["hashed"]["seed"],

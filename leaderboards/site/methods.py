@@ -99,7 +99,7 @@ def _numbers(one: Measured, boards: Sequence[Board]) -> Markup:
 def _origin(one: Measured) -> Markup:
     content = one.content
     dataset, hashes, found = content["dataset"], content["hashes"], content["predictions"]
-    training = content.get("training") or {}
+    training, about = content.get("training") or {}, content.get("about") or {}
     on = training.get("trained_on")
     failed = ", ".join(f"{n} {status}" for status, n in sorted(found["failed"].items()))
     code = [(f"hash of the {name}", tag("code", hashes[name]) if hashes.get(name) else "")
@@ -114,6 +114,11 @@ def _origin(one: Measured) -> Markup:
             ("is given", str(content["baseline"].get("takes", ""))),
             ("trained on", f"{on['objects']} objects of {on['dataset']}, list "
                            f"{on['sha256'][:12]}" if on else ""),
+            ("learned from", about.get("supervision") or "unknown"),
+            ("networks", about.get("networks") or "unknown"),
+            ("parameters", "unknown" if about.get("parameters") is None
+             else f"{about['parameters']:,}"),
+            ("training", about.get("training_time") or "unknown"),
             ("objects scored that it was trained on",
              "unknown" if training.get("seen") is None else str(training["seen"])),
             ("predictions", f"{found['items']}, of which {found['ok']} are sound"

@@ -31,6 +31,7 @@ Examples:
   bench report --ranks
   bench report runs/shapes13-test/kato-* --metric iou --seeds
   bench report --metric kato-iou-v1 --dataset shapenet-kato --published
+  bench report --metric iou --about
   bench report --metric iou --format latex -o table.tex
   bench report --intervals --format html -o tables.html
   bench report runs/shapes13-test/kato-1a2b3c4d --plot bars --metric iou -o bars.pdf
@@ -103,6 +104,12 @@ Examples:
     help="Published numbers of the same data set, split and protocol below the rows, marked as not "
     "computed here; where there are none, why.",
 )
+@click.option(
+    "--about/--no-about",
+    default=False,
+    help="Supervision, training list, networks, parameters and training time beside the means, "
+    "in place of the classes.",
+)
 @plot_options
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
@@ -122,6 +129,7 @@ def report(
     ranks: bool,
     seeds: bool,
     published: bool,
+    about: bool,
     plot: str | None,
     count: int | None,
     output: Path | None,
@@ -143,17 +151,16 @@ def report(
         resolve_metric(metric)
     if split is not None:
         require(split, ("train", "val", "test", "all"), "split")
-    _refuse_together(
-        {
-            "--against": against,
-            "--across": across,
-            "--ranks": ranks,
-            "--seeds": seeds,
-            "--published": published,
-            "--plot": plot,
-        },
-        {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split},
-    )
+    kinds = {
+        "--against": against,
+        "--across": across,
+        "--ranks": ranks,
+        "--seeds": seeds,
+        "--plot": plot,
+    }
+    named = {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split}
+    for addition in ({"--published": published}, {"--about": about}):
+        _refuse_together({**kinds, **addition}, named)
     if plot is not None:
         from benchbench.report.plots.command import check_request
 
@@ -201,6 +208,10 @@ def report(
 
                 reasons = add_published(tables, sheets, read_published())
                 remarks += reasons if form == "csv" and not common.json else []  # has no notes
+            if about:
+                from benchbench.report.columns import add_about
+
+                add_about(tables, sheets)
     colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = render(sheets, "json" if common.json else form, colour)
     if output is None:

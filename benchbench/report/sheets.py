@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchbench.core.errors import CheckError
+from benchbench.report.about import about
 from benchbench.report.tables import MEDIAN, OVER_CLASSES, OVER_OBJECTS, Row, Table, cell
 from benchbench.statistics.intervals import SMALL
 
@@ -238,6 +239,7 @@ def facts(table: Table, row: Row) -> dict[str, Any]:
         "run": row.run,
         "caption": row.caption,
         **row.origin(),
+        **about(row),
     }
 
 
@@ -246,7 +248,8 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     names |= {c: c.replace(" ", "_") for c in (OVER_CLASSES, OVER_OBJECTS, MEDIAN)}
     means = [c for c in table.columns if c not in row.cells]
     ordered = [*means, *(s for s, _ in table.classes)]
-    line = {**facts(table, row), **{names[c]: cell(row, c) for c in ordered}}
+    origin = {key: "unknown" if value is None else value for key, value in row.origin().items()}
+    line = {**facts(table, row), **origin, **{names[c]: cell(row, c) for c in ordered}}
     for column in ordered if table.intervals else ():
         low, high = row.bounds.get(column) or (None, None)
         line |= {f"{names[column]} low": low, f"{names[column]} high": high}

@@ -61,9 +61,14 @@ class Row:
     def origin(self) -> dict[str, Any]:
         """What the method was given, and which list of objects it was trained on, if known."""
         content = self.result.content if self.result else {}
-        training = content.get("training")
-        on = training.get("trained_on") if isinstance(training, dict) else None
-        on = on if isinstance(on, dict) else {}
+        on = next(
+            (
+                part["trained_on"]
+                for part in (content.get("training"), content.get("about"))
+                if isinstance(part, dict) and isinstance(part.get("trained_on"), dict)
+            ),
+            {},
+        )
         objects, digest = on.get("objects"), on.get("sha256")
         known = isinstance(objects, int) and isinstance(digest, str)
         return {

@@ -400,4 +400,4 @@ def test_what_a_method_was_given_and_trained_on(tmp_path: Path) -> None:
     assert [row["given"] for row in rows] == ["image", "class", "a <b>"]
     assert [row["training_objects"] for row in rows] == [1300, None, None]
     lines = list(csv.DictReader(io.StringIO(render(found, "csv"))))
-    assert [line["training_list"] for line in lines] == [trained["sha256"], "", ""]
+    assert [line["training_list"] for line in lines] == [trained["sha256"], "unknown", "unknown"]

@@ -198,9 +198,14 @@ class Pair:
                 hint="--protocol onet-points-v1",
             )
         return (
-            (preds.normals * target.normals[self.target_index]).sum(1),
-            (target.normals * preds.normals[self.preds_index]).sum(1),
+            _dots(preds.normals, target.normals[self.target_index]),
+            _dots(target.normals, preds.normals[self.preds_index]),
         )
+
+
+def _dots(a: Array, b: Array) -> Array:
+    # A sum over an axis of three costs several times this, and gives the same bits.
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 
 def nearest_pair(preds: Cloud, target: Cloud) -> Pair:

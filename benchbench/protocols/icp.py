@@ -44,6 +44,25 @@ def best_fit(source: Array, target: Array) -> tuple[Array, Array]:
     return turn, to_mean - turn @ from_mean
 
 
+def best_similarity(source: Array, target: Array) -> tuple[float, Array, Array]:
+    """As `best_fit`, with a scale: Umeyama, PAMI 1991.
+
+    Returns:
+        s, (3, 3) R and (3,) t with s R p + t near to the partner of p.
+
+    Example:
+        >>> a = np.eye(3)
+        >>> scale, turn, shift = best_similarity(a, 2 * a + [0, 0, 5])
+        >>> round(scale, 9), np.allclose(turn, np.eye(3)), shift.round(9).tolist()
+        (2.0, True, [0.0, 0.0, 5.0])
+    """
+    turn, _ = best_fit(source, target)
+    from_mean, to_mean = source.mean(0), target.mean(0)
+    turned = (source - from_mean) @ turn.T
+    scale = float((turned * (target - to_mean)).sum() / (turned**2).sum())
+    return scale, turn, to_mean - scale * (turn @ from_mean)
+
+
 def icp(source: Array, target: Array) -> tuple[Array, Array]:
     """Rotation and shift from `source` onto `target`, starting where they lie.
 

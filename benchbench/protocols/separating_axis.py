@@ -91,14 +91,24 @@ def _surface(corners: Array, resolution: int) -> BoolGrid:
 
 def _meets(triangle: Array) -> BoolGrid:
     """Whether (P, 3, 3) triangles meet the closed cube of side 1 around the origin."""
-    meets: BoolGrid = ((triangle.min(1) <= 0.5) & (triangle.max(1) >= -0.5)).all(1)
+    corners = triangle.transpose(1, 2, 0)
+    low, high = _extremes(*corners)
+    meets: BoolGrid = ((low <= 0.5) & (high >= -0.5)).all(0)
     edges = np.roll(triangle, -1, 1) - triangle
     normal = np.cross(edges[:, 0], edges[:, 1])
     meets &= np.abs((normal * triangle[:, 0]).sum(1)) <= 0.5 * np.abs(normal).sum(1)
-    for n in range(3):
-        for axis in np.eye(3):
-            across = np.cross(edges[:, n], axis)
-            along = np.einsum("pc,pkc->pk", across, triangle)
-            radius = 0.5 * np.abs(across).sum(1)
-            meets &= (along.min(1) <= radius) & (along.max(1) >= -radius)
+    # Most pairs are decided by now; the nine products of edges and axes see the others alone.
+    left = np.flatnonzero(meets)
+    corners = np.ascontiguousarray(corners[:, :, left])
+    for edge in np.ascontiguousarray(edges.transpose(1, 2, 0)[:, :, left]):
+        for axis in range(3):
+            one, two = (axis + 1) % 3, (axis + 2) % 3
+            low, high = _extremes(*(edge[two] * c[one] - edge[one] * c[two] for c in corners))
+            radius = 0.5 * (np.abs(edge[two]) + np.abs(edge[one]))
+            meets[left] &= (low <= radius) & (high >= -radius)
     return meets
+
+
+def _extremes(a: Array, b: Array, c: Array) -> tuple[Array, Array]:
+    """Smallest and largest of three."""
+    return np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)

@@ -55,13 +55,18 @@ def sampled_surface(mesh: Mesh, name: str, count: int, seed: int = SEED) -> Surf
     from benchbench.cuda_ops import sample_surface
 
     check_size(mesh)
-    faces, normals = _with_area(mesh)
+    faces, normals = with_area(mesh)
     vertices = tensor(mesh.vertices, np.float32)
     points, index = sample_surface(vertices, tensor(faces, np.int32), count, seed, name)
     return Surface(vertices.numpy(), faces, normals, points.numpy(), index.numpy())
 
 
-def _with_area(mesh: Mesh) -> tuple[Array, Array]:
+def with_area(mesh: Mesh) -> tuple[Array, Array]:
+    """Faces that have an area, (F, 3) int32, and their unit normals, (F, 3) float64.
+
+    Raises:
+        Unscorable: There is none.
+    """
     corners = mesh.vertices.astype(np.float64)[mesh.faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     double_area = np.linalg.norm(cross, axis=1)

@@ -56,9 +56,14 @@ def normalised(points: Array) -> Array:
         >>> normalised(np.array([[0.0, 0, 0], [2, 0, 8]])).round(3).tolist()
         [[-0.5, 0.0, -2.0], [0.5, 0.0, 2.0]]
     """
-    centred = points - points.mean(-2, keepdims=True)
-    extent = centred.max(-2) - centred.min(-2)
-    return centred / (extent[..., :2].max(-1) + 1e-7)[..., None, None]
+    return (points - points.mean(-2, keepdims=True)) / extent(points)[..., None, None]
+
+
+def extent(points: Array) -> Array:
+    """(...) the larger extent along x and y of clouds (..., N, 3), and 1e-7 as in the original."""
+    sides = points.max(-2) - points.min(-2)
+    larger: Array = sides[..., :2].max(-1) + 1e-7
+    return larger
 
 
 def closest_cloud(clouds: Iterable[Array], target: Array) -> tuple[int, Array, Array]:

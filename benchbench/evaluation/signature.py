@@ -10,6 +10,7 @@ adds what is chosen when it is computed.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -68,8 +69,7 @@ class Signature:
     version: str
 
     def __str__(self) -> str:
-        words = [f"{key}:{getattr(self, name)}" for name, key in _KEYS.items()]
-        return "|".join([_SHORT.get(self.metric, self.metric), *words])
+        return written(self.metric, {key: getattr(self, name) for name, key in _KEYS.items()})
 
     @classmethod
     def parse(cls, text: str) -> Signature:
@@ -78,22 +78,10 @@ class Signature:
         Raises:
             UsageError: It is none.
         """
-        first, *rest = text.strip().split("|")
-        if not _FIELD.fullmatch(first) or not all(map(_FIELD.fullmatch, rest)):
-            raise _no_signature(text, "it is not fields with | between")
-        given = dict(field.partition(":")[::2] for field in rest)
-        missing = [key for key in _KEYS.values() if not given.get(key)]
-        unknown = sorted(set(given) - set(_KEYS.values()))
-        if missing or unknown or len(rest) != len(given):
-            wrong = f"'{(missing or unknown or ['a field'])[0]}' is "
-            wrong += "missing" if missing else "unknown" if unknown else "there twice"
-            raise _no_signature(text, wrong)
-        for key in ("n", "seed"):
-            if not re.fullmatch(r"\d{1,18}", given[key], re.ASCII):
-                raise _no_signature(text, f"'{key}:{given[key]}' is no number")
+        metric, given = read_fields(text, _KEYS.values())
         values: dict[str, Any] = {name: given[key] for name, key in _KEYS.items()}
         values |= {"objects": int(given["n"]), "seed": int(given["seed"])}
-        return cls(metric=_LONG.get(first, first), **values)
+        return cls(metric=metric, **values)
 
     @property
     def dataset_id(self) -> str:
@@ -110,7 +98,7 @@ class Signature:
         found = []
         for field in fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if field.name in ("dataset", "split") and _same_hash(mine, theirs):
+            if field.name in ("dataset", "split") and same_hash(mine, theirs):
                 continue
             if field.name != "version" and mine != theirs:
                 key = _KEYS.get(field.name, "metric")
@@ -118,7 +106,40 @@ class Signature:
         return found
 
 
-def _same_hash(a: str, b: str) -> bool:
+def written(metric: str, given: Mapping[str, object]) -> str:
+    """The line of a metric and its fields."""
+    words = [f"{key}:{value}" for key, value in given.items()]
+    return "|".join([_SHORT.get(metric, metric), *words])
+
+
+def read_fields(text: str, keys: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The metric of a line and its fields, which must be all of `keys` and no other.
+
+    Raises:
+        UsageError: It is no such line.
+
+    Example:
+        >>> read_fields("cd|n:1|seed:0", ("n", "seed"))
+        ('chamfer', {'n': '1', 'seed': '0'})
+    """
+    first, *rest = text.strip().split("|")
+    if not _FIELD.fullmatch(first) or not all(map(_FIELD.fullmatch, rest)):
+        raise _no_signature(text, "it is not fields with | between")
+    given = dict(field.partition(":")[::2] for field in rest)
+    missing = [key for key in keys if not given.get(key)]
+    unknown = sorted(set(given) - set(keys))
+    if missing or unknown or len(rest) != len(given):
+        wrong = f"'{(missing or unknown or ['a field'])[0]}' is "
+        wrong += "missing" if missing else "unknown" if unknown else "there twice"
+        raise _no_signature(text, wrong)
+    for key in ("n", "seed"):
+        if not re.fullmatch(r"\d{1,18}", given[key], re.ASCII):
+            raise _no_signature(text, f"'{key}:{given[key]}' is no number")
+    return _LONG.get(first, first), given
+
+
+def same_hash(a: str, b: str) -> bool:
+    """Two "name@hash" agree, as far as both hashes are given; fewer than 4 digits prove nothing."""
     name, _, digits = a.rpartition("@")
     other, _, others = b.rpartition("@")
     shared = min(len(digits), len(others))

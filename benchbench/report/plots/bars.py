@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchbench.report.plots.figure import (
     COLOURS,
     FAINT,
@@ -50,21 +52,21 @@ def bars(table: Table) -> tuple[Figure, list[dict[str, Any]]]:
     axes = figure.add_subplot()
     drawn = []
     for n, row in enumerate(table.rows):
-        for column, place in zip(columns, places, strict=True):
-            value = cell(row, column)
-            if value is None:
-                continue
-            x = place + (n - (len(table.rows) - 1) / 2) * width
-            rough = column in table.rough
-            ends = row.bounds.get(column)
-            _bar(axes, x, width, value, ends, COLOURS[n], rough)
-            if column == OVER_CLASSES and len(table.rows) <= _PRINTED:
-                text = number(value, table.metric.decimals)
-                _print_above(axes, x, max([value, *(ends or ())]), text)
-            drawn.append(
-                {"method": row.label, "column": column, "value": value, "interval": ends,
-                 "rough": rough}
-            )  # fmt: skip
+        mine = [
+            {"method": row.label, "column": column, "value": value,
+             "interval": row.bounds.get(column), "rough": column in table.rough}
+            for column in columns
+            if (value := cell(row, column)) is not None
+        ]  # fmt: skip
+        at = [
+            places[columns.index(bar["column"])] + (n - (len(table.rows) - 1) / 2) * width
+            for bar in mine
+        ]
+        _bars(axes, at, width, mine, COLOURS[n])
+        if len(table.rows) <= _PRINTED and mine[-1]["column"] == OVER_CLASSES:
+            top = max([mine[-1]["value"], *(mine[-1]["interval"] or ())])
+            _print_above(axes, at[-1], top, number(mine[-1]["value"], table.metric.decimals))
+        drawn += mine
     names = [*(name for _, name in table.classes), "mean over\nclasses"]
     turned = len(names) > 7
     axes.set_xticks(
@@ -83,29 +85,32 @@ def bars(table: Table) -> tuple[Figure, list[dict[str, Any]]]:
     return figure, drawn
 
 
-def _bar(
-    axes: Axes,
-    x: float,
-    width: float,
-    value: float,
-    ends: tuple[float, float] | None,
-    colour: str,
-    rough: bool,
+def _bars(
+    axes: Axes, at: list[float], width: float, mine: list[dict[str, Any]], colour: str
 ) -> None:
-    """A class of few objects is pale and hatched, and so is its interval grey."""
-    axes.bar(
-        x, value, width, color=colour, alpha=0.45 if rough else 1.0, edgecolor="white",
-        linewidth=0.3, hatch=_ROUGH if rough else None,
-    )  # fmt: skip
-    if ends is None:
-        return
-    low, high = ends
-    # A white rim keeps the line visible on dark bars.
-    for line, thick in (("white", 1.8), (FAINT if rough else INK, 0.8)):
-        axes.errorbar(
-            x, (low + high) / 2, yerr=(high - low) / 2, fmt="none", ecolor=line, elinewidth=thick,
-            capsize=min(2.0, 12 * width), capthick=thick,
-        )  # fmt: skip
+    """Those of a method. A class of few objects is pale and hatched, its interval grey."""
+    heights = [bar["value"] for bar in mine]
+    patches = axes.bar(at, heights, width, color=colour, edgecolor="white", linewidth=0.3)
+    for patch, bar in zip(patches, mine, strict=True):
+        if bar["rough"]:
+            patch.set(alpha=0.45, hatch=_ROUGH)
+    # A white rim keeps the lines visible on dark bars.
+    for kinds, line, thick in (
+        ((True, False), "white", 1.8),
+        ((False,), INK, 0.8),
+        ((True,), FAINT, 0.8),
+    ):
+        some = [
+            (x, *bar["interval"])
+            for x, bar in zip(at, mine, strict=True)
+            if bar["interval"] is not None and bar["rough"] in kinds
+        ]
+        if some:
+            x, low, high = np.array(some).T
+            axes.errorbar(
+                x, (low + high) / 2, yerr=(high - low) / 2, fmt="none", ecolor=line,
+                elinewidth=thick, capsize=min(2.0, 12 * width), capthick=thick,
+            )  # fmt: skip
 
 
 def _print_above(axes: Axes, x: float, top: float, text: str) -> None:

@@ -53,11 +53,13 @@ def home(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny.STUBS["grid"] = tiny.Stub(voxels=True, threshold=0.5)
         tiny.STUBS["dots"] = tiny.Stub(points=True)
         tiny.STUBS["told"] = tiny.Stub(uses_views=False)
+        tiny.STUBS["many"] = tiny.Stub(several_views=True)
         for name, protocols, code in (
             ("bad", PROTOCOLS, 4), ("grid", PROTOCOLS, 0), ("dots", PROTOCOLS[1:], 0),
-            ("told", PROTOCOLS, 0),
+            ("told", PROTOCOLS[1:], 0), ("many", PROTOCOLS[1:], 0),
         ):  # fmt: skip
             line = ["run", "--baseline", name, "--split", "test", "-q"]
+            line += ["--views", "2"] if name == "many" else []
             done = CliRunner().invoke(
                 cli, [*line, *(part for p in protocols for part in ("--protocol", p))]
             )
@@ -174,11 +176,24 @@ def test_gallery_of_several_runs(bench: Any, home: Path) -> None:
     assert shown(Path("g.png")).std() > 0
 
 
+def dark(picture: np.ndarray) -> np.ndarray:
+    """Pixels of the first input: a square of nearly black in the middle of its panel."""
+    left = int(np.argmax((picture[60:] < 200).any((0, 2))))  # of the first row's heading
+    return (picture[:, : left + 260] < 30).all(2)
+
+
 def test_gallery_without_pictures(bench: Any, home: Path) -> None:
-    done = bench(folder(home, "told"), "--plot", "gallery", "--count", 9, "-o", "g.png", "--json")
+    line = ("--plot", "gallery", "--metric", "psgn-v1", "--count", 9, "-o", "g.png", "--json")
+    done = bench(folder(home, "told"), *line)
     assert done.exit_code == 0, done.stderr
     drawn = json.loads(done.stdout)["drawn"]
     assert len(drawn) == 12 and {d["view"] for d in drawn} == {-1}  # 9 are more than a third of 12
+    without = dark(shown(Path("g.png")))
+    done = bench(folder(home, "many"), *line)  # looks at two views at once, the first is shown
+    assert done.exit_code == 0, done.stderr
+    assert {d["view"] for d in json.loads(done.stdout)["drawn"]} == {-1}
+    given = dark(shown(Path("g.png")))
+    assert given.sum() > without.sum() + 3 * 50 * 50  # half of 128 pixels squared, three rows
 
 
 def moved(home: Path, name: str, to: Path) -> Path:

@@ -53,6 +53,7 @@ def distribution(table: Table, files: ObjectFiles) -> tuple[Figure, list[dict[st
     block = len(found) * _ROW + _GAP
     figure = new_figure(7.0, 1.3 + block * len(groups))
     axes = figure.add_subplot()
+    axes.use_sticky_edges = False  # a box that begins at 0 leaves room for what stands there
     drawn, middles = [], []
     for g, (synset, _) in enumerate(groups):
         top = g * block + _GAP / 2

@@ -181,8 +181,11 @@ def _card(
     view = _typical(lead, object_id)
     given, seat = _input(lead, store, index, view, side)
     seats = (seat, seat.turned(_TURN))
-    name = object_id.partition("/")[2]
-    columns = [(given, Panel(words=name + (f"\nview {view}" if view >= 0 else "")))]
+    selection = lead.config["selection"]
+    looked = f"view {view}" if view >= 0 else ""
+    if selection.get("together"):
+        looked = f"the first of views {selection['views']}"
+    columns = [(given, Panel(words=f"{object_id.partition('/')[2]}\n{looked}"))]
     below, shown = [""], []
     for run in runs:
         views = run.views(object_id)

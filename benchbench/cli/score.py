@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchbench.cli.options import Common, answer_json, common_options, complete
+from benchbench.cli.score_pairs import PairOptions, pair_options, score_pairs
 from benchbench.core.errors import EXIT_CHECK, EXIT_PARTIAL, CheckError, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ Examples:
   bench score runs/shapes13-test/kato-1a2b3c4d --expect result.json
   bench score runs/shapes13-test/kato-1a2b3c4d --signatures
   bench score my-meshes --signature 'iou|p:bench-iou-v1|set:shapes13@3f8a384f|...'
+  bench score my-glbs --gt true-glbs --align yaw24
   bench score --selftest
+
+\b
+With --gt no data set is needed: DIR/a/b.glb is compared with GT/a/b.obj, whatever the
+endings. Scores as the files lie are printed with those of every --align.
 """
 
 
@@ -61,10 +67,13 @@ Examples:
     "--views", default="found", help="Expected views: found (those that occur), all, or N."
 )
 @click.option(
+    "-o",
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that holds the run folders.  [default: ./runs]",
+    type=click.Path(path_type=Path),
+    help="Folder that holds the run folders.  [default: ./runs]  With --gt: file for a CSV of "
+    "every pair.",
 )
+@pair_options
 @click.option(
     "--expect",
     type=click.Path(path_type=Path),
@@ -107,6 +116,7 @@ def score(
     threshold: float | None,
     views: str,
     out: Path | None,
+    in_pairs: PairOptions,
     expect: Path | None,
     show_signatures: bool,
     signature: str | None,
@@ -133,6 +143,13 @@ def score(
         raise MissingError(
             f"there are no predictions at '{predictions}'", hint="bench score --help"
         )
+    if in_pairs.truths is not None:
+        if rank.index == 0:
+            score_pairs(ctx, common, predictions, in_pairs, out, show_signatures, signature)
+        return
+    in_pairs.refuse(predictions)
+    if out is not None and out.is_file():
+        raise UsageError(f"'{out}' is a file, not the folder of runs", hint="--out runs")
     wanted = None
     if signature is not None:
         wanted = _wanted(signature, dataset, split, protocols, expect)

@@ -151,6 +151,8 @@ def aligned(preds: Mesh, target: Mesh, name: str, align: str, norm: str) -> Simi
         return IDENTITY
     count = zeroshape.SAMPLES if align == "zeroshape-6912" else SEARCH_POINTS
     cloud = sampled_surface(preds, f"{name}#-1", count, SEARCH_SEED).points.astype(np.float64)
+    if not np.ptp(cloud, axis=0).any():
+        raise Unscorable("empty", "beside its truth it is a point")
     goal = sampled_surface(target, name, count, SEARCH_SEED).points.astype(np.float64)
     if align == "yaw24":
         poses = [_turned(preds, turn, norm) for turn in yaws()]

@@ -1,0 +1,316 @@
+"""mesh-pairs-v1: what pairs of meshes score, under every alignment that is asked for.
+
+Distances are those of bench-surface-v1: 30,000 area-weighted samples of each surface to the nearest
+triangle of the other, unsquared, the mean of the two directions, in percent of the longest edge of
+the truth's box. A prediction that is missing, unreadable, empty or without a surface gets the
+penalty; it is counted and named, and every mean is over all truths.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchbench import __version__
+from benchbench.core.environment import git_commit, versions
+from benchbench.core.errors import CheckError
+from benchbench.core.progress import Progress
+from benchbench.core.types import Mesh
+from benchbench.evaluation.aggregate import mean
+from benchbench.evaluation.alignment import Similarity, aligned, normalised, plain, to_box
+from benchbench.evaluation.outer_surface import outer_surface
+from benchbench.evaluation.pair_signature import PairSignature
+from benchbench.evaluation.pairs import Pairs, Side, read_mesh
+from benchbench.evaluation.signature import DIGITS
+from benchbench.evaluation.topology import topology
+from benchbench.protocols import surface
+from benchbench.protocols.registry import get_protocol
+from benchbench.protocols.specs import MetricSpec
+from benchbench.protocols.surface import SEED, Surface, distances, sampled_surface
+from benchbench.protocols.truth import Unscorable
+from benchbench.statistics.medians import median
+
+PROTOCOL = "mesh-pairs-v1"
+KIND = "benchbench pairs"
+SURFACES = ("all", "outer")
+THRESHOLDS = (0.01, 0.02, 0.05)  # of the truth's longest edge
+OK = "ok"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is chosen when pairs are scored; all of it stands in the signature.
+
+    Attributes:
+        aligns: Names of alignments, "none" among them, in the order of the table.
+        norm: One of `alignment.NORMALISATIONS`.
+        surface: One of `SURFACES`: the meshes as they are, or what can be reached from outside.
+    """
+
+    aligns: tuple[str, ...]
+    norm: str
+    surface: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a mesh is made.
+
+    Attributes:
+        faces: Triangles with an area.
+        parts: Pieces that share no corner.
+        open_edges: Edges of an odd number of triangles.
+        interior: Share of the area that cannot be reached from outside.
+        has_interior: It is more than what lies in creases.
+    """
+
+    faces: int
+    parts: int
+    open_edges: int
+    interior: float
+    has_interior: bool
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One pair under one alignment.
+
+    Attributes:
+        status: "ok", or why the penalty is in `scores`.
+        message: Words for people.
+        scores: By metric.
+        pose: What the alignment did, None where nothing was scored.
+        seconds: That the search and the comparison took.
+    """
+
+    status: str
+    message: str
+    scores: dict[str, float]
+    pose: Similarity | None
+    seconds: float
+
+
+def metrics() -> tuple[MetricSpec, ...]:
+    """The numbers of the protocol, with the penalties of bench-surface-v1.
+
+    Example:
+        >>> [m.name for m in metrics()]
+        ['chamfer', 'fscore@0.01', 'fscore@0.02', 'fscore@0.05', 'normals']
+    """
+    house = get_protocol("bench-surface-v1")
+    radii = (
+        MetricSpec(f"fscore@{t}", f"F-score at {t}", "2 P R / (P + R)", "ratio", True, 3, 0.0)
+        for t in THRESHOLDS
+    )
+    return (house.metric("chamfer"), *radii, house.metric("normals"))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair under every alignment.
+
+    Attributes:
+        build: How the prediction is made, None where nobody could read it.
+        size: Its longest box side in units of the truth's, None likewise.
+        scored: By alignment.
+    """
+
+    build: Build | None
+    size: float | None
+    scored: dict[str, Scored]
+
+
+def score_pairs(pairs: Pairs, choices: Choices, quiet: bool = False) -> dict[str, Any]:
+    """Scores every pair.
+
+    Args:
+        pairs: From `find_pairs`.
+        choices: Alignments, normalisation and surface.
+        quiet: No progress.
+
+    Returns:
+        Plain data: "alignments" with means, medians, counts and signatures by name, both sides
+        with what was counted, "pairs" one by one.
+
+    Raises:
+        CheckError: A truth cannot be scored.
+    """
+    truths = _check_truths(pairs.truths, quiet)
+    found: dict[str, Pair] = {}
+    total = len(pairs.truths.files) * len(choices.aligns)
+    with Progress("score", total, "comparisons", quiet) as progress:
+        for name in pairs.truths.files:
+            found[name] = _score_pair(pairs, name, choices, progress)
+    return {
+        "kind": KIND,
+        "protocol": PROTOCOL,
+        "normalisation": choices.norm,
+        "surface": choices.surface,
+        "metrics": [asdict(metric) for metric in metrics()],
+        "alignments": {a: _summary(pairs, choices, a, found) for a in choices.aligns},
+        "predictions": _side(pairs.preds, [p.build for p in found.values() if p.build is not None])
+        | _failures(found, choices.aligns[0]),
+        "truths": _side(pairs.truths, list(truths.values())),
+        "pairs": [
+            {
+                "name": name,
+                "prediction": None if pair.build is None else asdict(pair.build),
+                "truth": asdict(truths[name]),
+                "size": pair.size,
+                "alignments": {align: _record(s) for align, s in pair.scored.items()},
+            }
+            for name, pair in found.items()
+        ],
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }
+
+
+def _check_truths(side: Side, quiet: bool) -> dict[str, Build]:
+    """All truths are looked at before anything is scored: a broken one ends it."""
+    builds = {}
+    with Progress("truths", len(side.files), "files", quiet) as progress:
+        for name, file in side.files.items():
+            try:
+                builds[name], _ = _load(file, name, "all")
+            except Unscorable as error:
+                raise CheckError(
+                    f"the truth '{name}' cannot be scored: {error.status}: {error}",
+                    hint=f"mend '{file}', or take it and its prediction away",
+                ) from error
+            progress.update()
+    return builds
+
+
+def _load(file: Path, name: str, which: str) -> tuple[Build, Mesh]:
+    """How the mesh of a file is made, and the part of it that is compared."""
+    mesh = read_mesh(file, name)
+    outer, counted = outer_surface(mesh), topology(mesh)
+    build = Build(
+        len(mesh.faces), counted.parts, counted.open_edges, outer.interior, outer.has_interior
+    )
+    return build, plain(outer.mesh) if which == "outer" else mesh
+
+
+def _again(file: Path, name: str, which: str) -> Mesh:
+    """The part of a truth that is compared; how it is made is known by now."""
+    mesh = read_mesh(file, name)
+    return plain(outer_surface(mesh).mesh) if which == "outer" else mesh
+
+
+def _score_pair(pairs: Pairs, name: str, choices: Choices, progress: Progress) -> Pair:
+    build: Build | None = None
+    size: float | None = None
+    scored: dict[str, Scored] = {}
+    try:
+        if name not in pairs.preds.files:
+            raise Unscorable("missing", f"no file in '{pairs.preds.path}'")
+        build, preds = _load(pairs.preds.files[name], name, choices.surface)
+        target = _again(pairs.truths.files[name], name, choices.surface)
+        size = to_box(target.vertices).scale / to_box(preds.vertices).scale
+        preds, target = normalised(preds, target, choices.norm)
+        goal = sampled_surface(target, name, surface.SAMPLES, SEED)
+    except Unscorable as error:
+        scored = dict.fromkeys(choices.aligns, _penalty(error, 0.0))
+        progress.update(len(scored))
+        return Pair(build, size, scored)
+    for align in choices.aligns:
+        scored[align] = _compared(preds, target, goal, name, align, choices.norm)
+        progress.update()
+    return Pair(build, size, scored)
+
+
+def _compared(preds: Mesh, target: Mesh, goal: Surface, name: str, align: str, norm: str) -> Scored:
+    begun = time.monotonic()
+    try:
+        pose = aligned(preds, target, name, align, norm)
+        moved = sampled_surface(pose.mesh(preds), f"{name}#-1", surface.SAMPLES, SEED)
+    except Unscorable as error:
+        return _penalty(error, time.monotonic() - begun)
+    apart = distances(moved, goal)
+    scores = {
+        "chamfer": apart.chamfer(),
+        **{f"fscore@{t}": apart.fscore(t) for t in THRESHOLDS},
+        "normals": apart.normals(),
+    }
+    return Scored(OK, "", scores, pose, time.monotonic() - begun)
+
+
+def _penalty(error: Unscorable, seconds: float) -> Scored:
+    return Scored(error.status, str(error), {m.name: m.penalty for m in metrics()}, None, seconds)
+
+
+def _summary(pairs: Pairs, choices: Choices, align: str, found: dict[str, Pair]) -> dict[str, Any]:
+    """Means, medians, failures and signatures of one alignment."""
+    scored = {name: pair.scored[align] for name, pair in found.items()}
+    means, medians, lines = {}, {}, {}
+    for metric in metrics():
+        values = {name: one.scores[metric.name] for name, one in scored.items()}
+        means[metric.name], medians[metric.name] = mean(list(values.values())), median(values)
+        lines[metric.name] = str(
+            PairSignature(
+                metric=metric.name,
+                protocol=PROTOCOL,
+                truths=pairs.truths.content[:DIGITS],
+                preds=pairs.preds.content[:DIGITS],
+                norm=choices.norm,
+                surface=choices.surface,
+                align=align,
+                fail="worst",
+                mean="objects",
+                objects=len(values),
+                seed=SEED,
+                version=__version__,
+            )
+        )
+    return {
+        "mean": means,
+        "median": medians,
+        "pairs": len(scored),
+        "failed": sum(one.status != OK for one in scored.values()),
+        "seconds": sum(one.seconds for one in scored.values()),
+        "signatures": lines,
+    }
+
+
+def _side(side: Side, builds: Sequence[Build]) -> dict[str, Any]:
+    return {
+        "path": str(side.path),
+        "sha256": side.content,
+        "files": len(side.files),
+        "ignored": side.ignored,
+        "looked_at": len(builds),
+        "multi_part": sum(b.parts > 1 for b in builds),
+        "open": sum(b.open_edges > 0 for b in builds),
+        "interior_surface": sum(b.has_interior for b in builds),
+    }
+
+
+def _failures(found: dict[str, Pair], align: str) -> dict[str, Any]:
+    """Predictions without a score as they are, by reason and by name."""
+    scored = {name: pair.scored[align] for name, pair in found.items()}
+    wrong = {name: one for name, one in scored.items() if one.status != OK}
+    return {
+        "failed": dict(sorted(Counter(one.status for one in wrong.values()).items())),
+        "failed_pairs": [
+            {"name": name, "status": one.status, "message": one.message}
+            for name, one in wrong.items()
+        ],
+    }
+
+
+def _record(one: Scored) -> dict[str, Any]:
+    pose = one.pose
+    return {
+        "status": one.status,
+        "message": one.message,
+        "scores": one.scores,
+        "pose": None
+        if pose is None
+        else {"scale": pose.scale, "turn": pose.turn.tolist(), "shift": pose.shift.tolist()},
+        "seconds": one.seconds,
+    }

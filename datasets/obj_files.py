@@ -16,6 +16,7 @@ from benchbench.core.errors import InputError
 Array = npt.NDArray[Any]
 
 MAX_BYTES = 1 << 28
+_LONGEST_REASON = 100
 _MAX_LINE = 1 << 20
 _MAX_ITEMS = 1 << 21  # vertices, and triangles: half a kilobyte each further on
 _MAX_MATERIALS = 1 << 16
@@ -85,7 +86,9 @@ def read_obj(data: bytes, name: str) -> ObjMesh:
             elif line.startswith(b"usemtl"):
                 current = numbers.setdefault(line[6:].strip(), len(numbers))
         except (ValueError, IndexError) as error:
-            reason = str(error) if isinstance(error, ValueError) else "three numbers belong there"
+            reason = "three numbers belong there"
+            if isinstance(error, ValueError):
+                reason = str(error)[:_LONGEST_REASON]  # it quotes the word, whatever its length
             raise InputError(f"'{name}' line {count}: {reason}") from error
         if len(line) >= _MAX_LINE or len(numbers) > _MAX_MATERIALS:
             raise InputError(f"'{name}' line {count} is no line of an honest OBJ file")

@@ -136,15 +136,22 @@ class _Core(preparing.Conversion):
         return splits | {OWN_SPLIT: repository_split_with_val(folders)}
 
     def remarks(self, notes: Iterator[dict[str, Any]]) -> list[str]:
-        total = closed = exact = 0
+        total = closed = exact = grey = 0
         for one in notes:
             total += 1
+            grey += one["faces_without_colour"] > 0
             closed += one["watertight"]
             exact += one["occupancy"] == "winding"
-        return [
+        found = [
             f"{closed} of {total} meshes are closed; occupancy is exact for {exact} and that of "
             f"voxels for {total - exact}"
         ]
+        if grey and self.pictures:
+            found.append(
+                f"{grey} of {total} objects have faces without a colour, which were drawn grey: "
+                "their .mtl file is not there, or lacks a material"
+            )
+        return found
 
 
 def _models(path: Path) -> list[str]:

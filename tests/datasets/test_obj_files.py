@@ -115,3 +115,10 @@ def test_colours() -> None:
     assert read_colours(b"", "x") == {}
     with pytest.raises(InputError, match="refused"):
         read_colours(b" " * (1 << 22) + b" ", "x")
+
+
+def test_a_refusal_quotes_the_start_of_a_long_word() -> None:
+    word = b"0.25" + bytes(5000)
+    with pytest.raises(InputError, match="line 2: could not convert") as caught:
+        read_obj(b"v 0 0 0\nv 1 " + word + b" 0\n", "a.obj")
+    assert len(str(caught.value)) < 200

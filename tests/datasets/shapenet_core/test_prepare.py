@@ -191,6 +191,7 @@ def test_both_sides_and_colours_are_drawn(tmp_path: Path) -> None:
         flat = np.ptp(grey, axis=1) == 0
         assert flat.mean() > 0.9  # but the pixels that both share
     assert (store.parameters(0) or {})["faces_without_colour"] == 1
+    assert any("1 of 1 objects have faces without a colour" in m for m in report.messages)
 
 
 # -- sources --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ Examples:
   bench report runs/shapes13-test/kato-* --metric iou --seeds
   bench report --metric kato-iou-v1 --dataset shapenet-kato --published
   bench report --metric iou --about
+  bench report --metric chamfer --noise 5
   bench report --metric iou --format latex -o table.tex
   bench report --intervals --format html -o tables.html
   bench report runs/shapes13-test/kato-1a2b3c4d --plot bars --metric iou -o bars.pdf
@@ -110,6 +112,13 @@ Examples:
     help="Supervision, training list, networks, parameters and training time beside the means, "
     "in place of the classes.",
 )
+@click.option(
+    "--noise",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Floor, ceiling and spread over seeds, computed on N objects of each class (5, say); "
+    "needs the data set.",
+)
 @plot_options
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
@@ -130,6 +139,7 @@ def report(
     seeds: bool,
     published: bool,
     about: bool,
+    noise: int | None,
     plot: str | None,
     count: int | None,
     output: Path | None,
@@ -161,6 +171,7 @@ def report(
     named = {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split}
     for addition in ({"--published": published}, {"--about": about}):
         _refuse_together({**kinds, **addition}, named)
+    _refuse_together({**kinds, "--across": None, "--noise": noise}, {})
     if plot is not None:
         from benchbench.report.plots.command import check_request
 
@@ -169,7 +180,7 @@ def report(
     files = ObjectFiles()
     remarks: list[str] = []
     if across is not None:
-        sheets = _across(across, files)
+        sheets = _across(across, files, noise, common)
     else:
         results = find_results(runs)
         if against is not None:
@@ -208,6 +219,10 @@ def report(
 
                 reasons = add_published(tables, sheets, read_published())
                 remarks += reasons if form == "csv" and not common.json else []  # has no notes
+            if noise is not None:
+                from benchbench.report.noise import NoiseSource, add_noise
+
+                add_noise(tables, sheets, NoiseSource(noise, common.root, common.quiet))
             if about:
                 from benchbench.report.columns import add_about
 
@@ -223,7 +238,7 @@ def report(
         common.say(remark)
 
 
-def _refuse_together(kinds: dict[str, object], others: dict[str, object]) -> None:
+def _refuse_together(kinds: Mapping[str, object], others: Mapping[str, object]) -> None:
     """Each kind of table for itself; --across shows one run and all its metrics."""
     from benchbench.core.errors import UsageError
 
@@ -290,11 +305,17 @@ def _with(results: list[Result], reference: Result) -> list[Result]:
     return results if reference.path.resolve() in there else [*results, reference]
 
 
-def _across(place: Path, files: ObjectFiles) -> list[Sheet]:
+def _across(place: Path, files: ObjectFiles, noise: int | None, common: Common) -> list[Sheet]:
     from benchbench.report.across import across_sheet
 
     (result,) = _one(place)
-    return [across_sheet(result, files)]
+    sheet = across_sheet(result, files)
+    if noise is not None:
+        from benchbench.report.noise import NoiseSource
+        from benchbench.report.noise_across import add_noise_across
+
+        add_noise_across(result, sheet, NoiseSource(noise, common.root, common.quiet))
+    return [sheet]
 
 
 def _against(tables: list[Table], reference: Result, files: ObjectFiles) -> list[Sheet]:

@@ -61,7 +61,7 @@ class Row:
     def origin(self) -> dict[str, Any]:
         """What the method was given, and which list of objects it was trained on, if known."""
         content = self.result.content if self.result else {}
-        on = next(
+        on: dict[str, Any] = next(
             (
                 part["trained_on"]
                 for part in (content.get("training"), content.get("about"))

@@ -1,10 +1,9 @@
-"""`bench report`: tables from result files; reads no data and computes nothing anew."""
+"""`bench report`: tables from result files; without --noise it reads no data and scores nothing."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,7 @@ from benchbench.cli.plotting import answer_plot, plot_options
 
 if TYPE_CHECKING:
     from benchbench.report.objects import ObjectFiles
-    from benchbench.report.results import Result
     from benchbench.report.sheets import Sheet
-    from benchbench.report.tables import Table
 
 _EPILOG = """
 \b
@@ -153,6 +150,15 @@ def report(
     from benchbench.protocols.registry import resolve_metric
     from benchbench.report.formats import render
     from benchbench.report.objects import ObjectFiles
+    from benchbench.report.request import (
+        against_sheets,
+        one_result,
+        primary_metrics,
+        refuse_together,
+        require_dataset,
+        tables_of,
+        with_reference,
+    )
     from benchbench.report.results import find_results
     from benchbench.report.sheets import table_sheets
     from benchbench.report.uncertainty import add_uncertainty
@@ -170,8 +176,8 @@ def report(
     }
     named = {"RUN...": runs, "--metric": metrics, "--dataset": dataset, "--split": split}
     for addition in ({"--published": published}, {"--about": about}):
-        _refuse_together({**kinds, **addition}, named)
-    _refuse_together({**kinds, "--across": None, "--noise": noise}, {})
+        refuse_together({**kinds, **addition}, named)
+    refuse_together({**kinds, "--across": None, "--noise": noise}, {})
     if plot is not None:
         from benchbench.report.plots.command import check_request
 
@@ -184,16 +190,16 @@ def report(
     else:
         results = find_results(runs)
         if against is not None:
-            (reference,) = _one(against)
-            results = _with(results, reference)
+            reference = one_result(against)
+            results = with_reference(results, reference)
         if dataset is not None:
-            _require_dataset(dataset, {str(r.content["dataset"]["id"]) for r in results})
+            require_dataset(dataset, {str(r.content["dataset"]["id"]) for r in results})
         if ranks and not metrics:
-            metrics = _primary_metrics(results)
-            tables, _ = _tables(results, metrics, dataset, split, partial, needed=False)
+            metrics = primary_metrics(results)
+            tables, _ = tables_of(results, metrics, dataset, split, partial, needed=False)
         else:
             wanted = metrics or ("iou", "chamfer")
-            tables, remarks = _tables(
+            tables, remarks = tables_of(
                 results, wanted, dataset, split, partial, needed=bool(metrics)
             )
         if plot is not None:
@@ -208,7 +214,7 @@ def report(
 
             sheets = seeds_sheets(tables, files)
         elif against is not None:
-            sheets = _against(tables, reference, files)
+            sheets = against_sheets(tables, reference, files)
         else:
             for table in tables:
                 add_uncertainty(table, files, intervals)
@@ -238,77 +244,11 @@ def report(
         common.say(remark)
 
 
-def _refuse_together(kinds: Mapping[str, object], others: Mapping[str, object]) -> None:
-    """Each kind of table for itself; --across shows one run and all its metrics."""
-    from benchbench.core.errors import UsageError
-
-    asked = [name for name, value in kinds.items() if value]
-    if len(asked) > 1:
-        raise UsageError(f"{' and '.join(asked)} are different tables", hint="one command for each")
-    if "--across" in asked:
-        for name, value in others.items():
-            if value:
-                raise UsageError(
-                    f"--across shows one run and all that was scored; {name} does not go with it",
-                    hint="bench report --across RUN",
-                )
-
-
-def _tables(
-    results: list[Result],
-    metrics: tuple[str, ...],
-    dataset: str | None,
-    split: str | None,
-    partial: bool,
-    needed: bool,
-) -> tuple[list[Table], list[str]]:
-    """Tables of all metrics; where they were not asked for by name, those that there are."""
-    from benchbench.core.errors import MissingError
-    from benchbench.report.tables import build_tables
-
-    tables: list[Table] = []
-    remarks: list[str] = []
-    missing: MissingError | None = None
-    for metric in dict.fromkeys(metrics):
-        try:
-            found, left = build_tables(
-                results, metric, dataset=dataset, split=split, partial=partial
-            )
-        except MissingError as error:
-            if needed:
-                raise
-            missing = error
-            continue
-        tables += found
-        remarks += left
-    if missing is not None and not tables:
-        raise missing
-    return tables, remarks
-
-
-def _one(place: Path) -> list[Result]:
-    """The result in a run folder or file, alone."""
-    from benchbench.core.errors import UsageError
-    from benchbench.report.results import find_results
-
-    found = find_results([place])
-    if len(found) != 1:
-        raise UsageError(
-            f"'{place}' holds {len(found)} results; one is wanted",
-            hint=f"name a run, for example '{found[0].path.parent}'",
-        )
-    return found
-
-
-def _with(results: list[Result], reference: Result) -> list[Result]:
-    there = {result.path.resolve() for result in results}
-    return results if reference.path.resolve() in there else [*results, reference]
-
-
 def _across(place: Path, files: ObjectFiles, noise: int | None, common: Common) -> list[Sheet]:
     from benchbench.report.across import across_sheet
+    from benchbench.report.request import one_result
 
-    (result,) = _one(place)
+    result = one_result(place)
     sheet = across_sheet(result, files)
     if noise is not None:
         from benchbench.report.noise import NoiseSource
@@ -316,37 +256,3 @@ def _across(place: Path, files: ObjectFiles, noise: int | None, common: Common) 
 
         add_noise_across(result, sheet, NoiseSource(noise, common.root, common.quiet))
     return [sheet]
-
-
-def _against(tables: list[Table], reference: Result, files: ObjectFiles) -> list[Sheet]:
-    from benchbench.core.errors import MissingError
-    from benchbench.report.against import against_sheet
-
-    path = reference.path.resolve()
-    theirs = [
-        table
-        for table in tables
-        if any(row.result is not None and row.result.path.resolve() == path for row in table.rows)
-    ]
-    if not theirs:
-        raise MissingError(
-            f"'{reference.path.parent}' stands in none of these tables",
-            hint=f"bench report '{reference.path.parent}' says why",
-        )
-    return [against_sheet(table, reference, files) for table in theirs]
-
-
-def _primary_metrics(results: list[Result]) -> tuple[str, ...]:
-    """The first metric of every protocol that was scored and is known."""
-    from benchbench.protocols.registry import in_order
-
-    return tuple(in_order(name for r in results for name in r.content["protocols"]))
-
-
-def _require_dataset(name: str, found: set[str]) -> None:
-    """Results may come from a set that is not prepared here, or that this version does not know."""
-    from benchbench.core.names import require
-    from benchbench.datasets.registry import dataset_names, dataset_spec
-
-    stores = {store for known in dataset_names() for store in dataset_spec(known).stores}
-    require(name, {*found, *dataset_names(), *stores}, "data set")

@@ -50,9 +50,9 @@ def bars(table: Table) -> tuple[Figure, list[dict[str, Any]]]:
     room = max(0.45, 0.065 * len(table.rows))  # inches of a class
     figure = new_figure(min(_WIDEST, max(4.0, 1.0 + room * (places[-1] + 1))), 3.2)
     axes = figure.add_subplot()
-    drawn = []
+    drawn: list[dict[str, Any]] = []
     for n, row in enumerate(table.rows):
-        mine = [
+        mine: list[dict[str, Any]] = [
             {"method": row.label, "column": column, "value": value,
              "interval": row.bounds.get(column), "rough": column in table.rough}
             for column in columns

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchbench.core.environment import package_version
 from benchbench.core.errors import MissingError, UsageError
@@ -27,7 +27,7 @@ COLOURS = (
 INK, FAINT = "#222222", "#6b6b6b"
 _DOTS = 200  # per inch, of PNG
 _LETTERS = 23.0  # of a note to an inch
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8.0,
     "axes.labelsize": 8.0, "xtick.labelsize": 7.0, "ytick.labelsize": 7.0, "legend.fontsize": 7.0,
     "axes.edgecolor": INK, "axes.linewidth": 0.6, "axes.spines.top": False,
@@ -87,7 +87,9 @@ def style() -> Iterator[None]:
     """
     import matplotlib
 
-    defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k[:7] != "backend"}
+    defaults: dict[Any, Any] = {
+        k: v for k, v in matplotlib.rcParamsDefault.items() if k[:7] != "backend"
+    }
     with matplotlib.rc_context({**defaults, **_STYLE}):
         yield
 

@@ -185,7 +185,9 @@ def _card(
     looked = f"view {view}" if view >= 0 else ""
     if selection.get("together"):
         looked = f"the first of views {selection['views']}"
-    columns = [(given, Panel(words=f"{object_id.partition('/')[2]}\n{looked}"))]
+    columns: list[tuple[Panel, ...]] = [
+        (given, Panel(words=f"{object_id.partition('/')[2]}\n{looked}"))
+    ]
     below, shown = [""], []
     for run in runs:
         views = run.views(object_id)

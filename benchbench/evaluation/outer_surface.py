@@ -125,13 +125,11 @@ def _pieces_a_side(cells: Array) -> Array:
 
 def _corners(side: int) -> Array:
     """(side^2, 3, 3) barycentric coordinates of the corners of the pieces of a triangle."""
-    found = []
-    for i in range(side):
-        for j in range(side - i):
-            found.append([(i, j), (i + 1, j), (i, j + 1)])
-            if i + j + 1 < side:
-                found.append([(i + 1, j), (i + 1, j + 1), (i, j + 1)])
-    steps = np.array(found, np.float64) / side
+    i, j = (axis.ravel() for axis in np.indices((side, side)))
+    here = np.stack([i, j], 1)[i + j < side]
+    both = here[here.sum(1) < side - 1]  # where a piece of the other way up fits as well
+    upright = here[:, None] + np.array([[0, 0], [1, 0], [0, 1]])
+    steps = np.concatenate([upright, both[:, None] + np.array([[1, 0], [1, 1], [0, 1]])]) / side
     return np.concatenate([1 - steps.sum(2, keepdims=True), steps], axis=2)
 
 

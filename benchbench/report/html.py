@@ -18,7 +18,9 @@ caption { text-align: left; padding-bottom: .5rem; }
 th, td { padding: .2rem .6rem; text-align: right; vertical-align: top; font-weight: normal; }
 th.words, td.words, tbody th { text-align: left; }
 thead th { border-bottom: 1px solid #767676; font-weight: 600; }
+tbody tr { background: #fff; }
 tbody tr:nth-child(even) { background: #f4f4f4; }
+tbody th[scope=row] { position: sticky; left: 0; background: inherit; white-space: nowrap; }
 small { display: block; white-space: nowrap; }
 small.faint { color: #6b6b6b; font-style: italic; }
 tbody th[scope=rowgroup] { border-top: 1px solid #767676; font-style: italic; }

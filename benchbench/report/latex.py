@@ -51,8 +51,10 @@ def to_latex(sheet: Sheet) -> str:
     lines = [
         *_MACROS,
         r"\begin{table}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{{{'. '.join(map(latex_escape, sheet.caption))}.}}",
+        # A table wider than the text goes into both margins evenly, not off the page.
+        r"\makebox[\linewidth][c]{%",
         rf"\begin{{tabular}}{{l{columns}}}",
         r"\toprule",
         *_groups(sheet),
@@ -63,11 +65,13 @@ def to_latex(sheet: Sheet) -> str:
         if n in sheet.parts:
             words = rf"\textit{{{latex_escape(sheet.parts[n])}}}"
             lines += [r"\midrule", rf"\multicolumn{{{len(cells) + 1}}}{{l}}{{{words}}} \\"]
-        lines.append(" & ".join([latex_escape(label), *map(_cell, cells)]) + r" \\")
-        if any(c.low for c in cells):
+        bounded = any(c.low for c in cells)
+        end = r" \\[1pt]" if bounded else r" \\"  # an underline is no fraction bar
+        lines.append(" & ".join([latex_escape(label), *map(_cell, cells)]) + end)
+        if bounded:
             ends = [_interval(c) for c in cells]
             lines.append(" & ".join(["", *ends]) + r" \\[2pt]")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\raggedright\tiny {below}}}")
     return "\n".join([*lines, r"\end{table}"])
 

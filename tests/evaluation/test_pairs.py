@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import runpy
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from benchbench.evaluation import alignment, outer_surface, pair_scores
 from benchbench.evaluation.pair_scores import Choices, metrics, score_pairs
 from benchbench.evaluation.pair_signature import PairSignature
 from benchbench.evaluation.pairs import find_pairs
+from benchbench.evaluation.run import run
 from benchbench.evaluation.selftest import box, square
 
 PENALTY = 100 * 3**0.5
@@ -290,3 +293,24 @@ def test_a_signature_says_all_that_was_chosen(tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(UsageError, match="'norm' is missing"):
         PairSignature.parse(line.replace("norm:each-box|", ""))
+
+
+def test_the_script_of_the_docs_page(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run's meshes beside their truths, and once more as a generator writes them."""
+    stubs.STUBS["stub"] = stubs.Stub()
+    run(stubs.request(tiny_root, tmp_path), quiet=True)
+    (folder,) = tmp_path.glob("*/stub-*")
+    page = Path(__file__).resolve().parents[2] / "docs" / "generated_meshes.py"
+    script = runpy.run_path(str(page))
+    script["main"]([str(folder), "--out", str(tmp_path / "out"), "--root", str(tiny_root)])
+    sides = [tmp_path / "out" / name for name in ("stub", "stub-generated", "truths")]
+    plain, turned = (find_pairs(side, sides[2]) for side in sides[:2])
+    assert list(plain.preds.files) == list(turned.preds.files) == list(plain.truths.files)
+    assert len(plain.truths.files) == 3  # one a class
+    choices = Choices(("none", "yaw24"), "each-box", "outer")
+    one, other = (score_pairs(pairs, choices, quiet=True) for pairs in (plain, turned))
+    assert means(one)["chamfer"] < means(other)["chamfer"]
+    assert means(one, "yaw24")["chamfer"] == pytest.approx(means(other, "yaw24")["chamfer"], abs=1)
+    assert other["predictions"]["interior_surface"] == 3 > one["predictions"]["interior_surface"]

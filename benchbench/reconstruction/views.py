@@ -9,14 +9,18 @@ import numpy.typing as npt
 
 from benchbench.core.types import Mesh, Points, Prediction, Voxels
 from benchbench.datasets import drawing
-from benchbench.datasets.cameras import Camera, Cameras
+from benchbench.datasets.cameras import Camera, Cameras, kato_camera
 from benchbench.datasets.shapes13.sheet import on_white
+from benchbench.datasets.store import Store
 
 Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
 
 WHITE: Colour = (0.96, 0.96, 0.96)
+BLUE: Colour = (0.72, 0.84, 1.0)  # of truths
+OTHER_SIDE = 120.0  # degrees from the first look to the second
+_KATO_VIEW, _KATO_SIDE = 3, 64  # of sets without pictures
 _NEAR = 0.05  # as the rasteriser's: what is nearer is not drawn
 _AMBIENT, _LAMP = 0.4, 0.6
 _TOWARDS = (-0.4, -0.7, -0.6)  # the lamp: left of the camera and above it
@@ -50,6 +54,33 @@ class Seat:
     height: int
     width: int
     turn: float = 0.0
+
+    @classmethod
+    def of(cls, store: Store, index: int, view: int, rendering: str | None) -> Seat:
+        """The camera of a picture.
+
+        Args:
+            store: The data set.
+            index: Row of the object.
+            view: Its view.
+            rendering: Of the set's renderings; None for one of Kato's views.
+        """
+        if rendering is None:
+            return cls(kato_camera(_KATO_VIEW, _KATO_SIDE), np.eye(4), _KATO_SIDE, _KATO_SIDE)
+        height, width = store.picture_size(rendering)
+        camera = store.camera(index, view, rendering)
+        return cls(camera, np.linalg.inv(store.source_to_object(index)), height, width)
+
+    @property
+    def azimuth(self) -> float:
+        """Degrees at which the camera stands around the object's upright axis, from x towards z.
+
+        Example:
+            >>> Seat(kato_camera(2), np.eye(4), 64, 64).azimuth
+            30.0
+        """
+        eye = np.linalg.inv(self.camera.world_to_camera @ self.object_to_source)[:3, 3]
+        return round(float(np.degrees(np.arctan2(eye[2], eye[0]))) + self.turn, 6)
 
     def turned(self, degrees: float) -> Seat:
         """The same camera, the shape turned."""
@@ -90,7 +121,6 @@ def draw_shape(
         (side, side, 3) uint8; None where there is nothing to draw.
 
     Example:
-        >>> from benchbench.datasets.cameras import kato_camera
         >>> seat = Seat(kato_camera(0), np.eye(4), 64, 64)
         >>> cell = Voxels(np.ones((1, 1, 1), np.float32), np.eye(4))
         >>> picture = draw_shape(cell, seat, 32)

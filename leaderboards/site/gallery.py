@@ -17,16 +17,14 @@ from benchbench.evaluation.folder import RunFolder
 from benchbench.evaluation.predictions import Shard
 from benchbench.evaluation.rescore import open_for
 from benchbench.evaluation.stored import prediction_places
+from benchbench.evaluation.truth import true_shape
 from benchbench.leaderboards.measured import Measured
 from benchbench.reconstruction.shapes import as_mesh
-from benchbench.reconstruction.sheet import SIDE, Picture, look, shown
+from benchbench.reconstruction.sheet import SIDE, Picture, shown
+from benchbench.reconstruction.views import BLUE, OTHER_SIDE, WHITE, Seat, draw_shape
 from benchbench.report.choice import Choice
 
 PARTS = "the picture, the prediction and the truth from there, both from another side"
-_TURN = 120.0  # degrees to the other side
-_KATO_STEP = -15.0  # degrees between Kato's views
-_ASIDE = 30.0  # degrees, where the pictures' own angle is unknown
-_TRUTH = (0.75, 0.85, 1.0)
 
 
 def find_runs(places: Sequence[Path]) -> dict[str, Path]:
@@ -93,20 +91,28 @@ def draw_objects(
             seen = None
             if rendering is not None and store.mode(rendering) != "depth":
                 seen = shown(store.image(row, view, rendering))
-            azimuth = _KATO_STEP * view if rendering == "kato" else _ASIDE
-            made, truth = _mesh(item.prediction, threshold), store.mesh(row)
-            yield Drawn(choice, _strip(seen, made, truth, azimuth), azimuth, made, truth)
+            shape = item.prediction
+            seat = Seat.of(store, row, view, rendering or next(iter(store.renderings), None))
+            strip = _strip(seen, shape, true_shape(store, row), seat, threshold)
+            # `shape_script` takes the angle as Kato's frame counts it, which is a mirror image.
+            yield Drawn(choice, strip, -seat.azimuth, _mesh(shape, threshold), store.mesh(row))
     finally:
         store.close()
 
 
-def _strip(seen: Picture | None, made: Mesh | None, truth: Mesh | None, azimuth: float) -> bytes:
+def _strip(
+    seen: Picture | None,
+    made: Prediction | None,
+    truth: Prediction | None,
+    seat: Seat,
+    threshold: float,
+) -> bytes:
+    parts = [seen]
+    for place in (seat, seat.turned(OTHER_SIDE)):
+        for shape, colour in ((made, WHITE), (truth, BLUE)):
+            parts.append(shape and draw_shape(shape, place, SIDE, colour, threshold))
     blank: Picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
-    parts = [blank if seen is None else seen]
-    for angle in (azimuth, azimuth + _TURN):
-        parts.append(blank if made is None else look(made, angle))
-        parts.append(blank if truth is None else look(truth, angle, _TRUTH))
-    return encode_png(np.concatenate(parts, axis=1))
+    return encode_png(np.concatenate([blank if p is None else p for p in parts], axis=1))
 
 
 def _mesh(prediction: Prediction | None, threshold: float) -> Mesh | None:

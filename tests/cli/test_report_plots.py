@@ -151,6 +151,11 @@ def test_gallery_of_one_run(bench: Any, home: Path) -> None:
             assert gaps[d["view"]] == min(gaps)
     picture = shown(Path("g.png"))
     assert picture.shape[0] > 3 * 2 * 128 and picture.shape[1] > 3 * 3 * 128
+    red, blue = picture[..., 0].astype(int), picture[..., 2].astype(int)
+    assert (blue > red + 30).sum() > 3 * 3 * 2 * 1000  # truths: a box fills some of 128 squared
+    # Predictions: blocks, a little smaller, in greys that letters and lines have not.
+    grey = (picture.max(2) == picture.min(2)) & (np.abs(red - 170) < 75) & (red != 214)
+    assert grey.sum() > 3 * 3 * 2 * 800
     again = bench(folder(home, "grid"), "--plot", "gallery", "-o", "h.png")
     assert (again.exit_code, again.stdout) == (0, "")
     assert Path("h.png").read_bytes() == Path("g.png").read_bytes()

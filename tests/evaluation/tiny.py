@@ -49,7 +49,7 @@ def make_store(
                 image = np.zeros((views, 8, 8, 4), np.uint8)
                 image[:, 2:6, 2:6] = number + 1
                 image[..., 3] = (image[..., 0] > 0) * 255
-                cameras = kato_cameras()
+                cameras = kato_cameras(8)
                 some = Cameras(*(a[:views] for a in (
                     cameras.world_to_camera, cameras.intrinsics, cameras.parameters)))  # fmt: skip
                 records.append(

@@ -9,7 +9,7 @@ import pytest
 
 from benchbench.core.types import Mesh, Points, Prediction, Voxels
 from benchbench.cuda_ops.house_voxels import house_voxels, unit_cube_grid
-from benchbench.datasets.cameras import Camera, kato_camera
+from benchbench.datasets.cameras import Camera, kato_camera, look_at
 from benchbench.datasets.shapes13.generate import generate
 from benchbench.datasets.shapes13.render import choy_pictures, kato_pictures
 from benchbench.reconstruction.views import Seat, blocks, draw_shape
@@ -149,6 +149,23 @@ def test_absurd_sizes_are_drawn_without_a_warning(size: float) -> None:
     for shape in (Mesh(corners, np.array([[0, 1, 2]], np.int32)), Points(corners)):
         picture = draw_shape(shape, seat, 32)
         assert picture is None or picture.shape == (32, 32, 3)
+
+
+def test_the_azimuth_is_where_the_camera_stands() -> None:
+    """A camera at (0, 1, 2) looks from z, 90 degrees from x; a shape turned is one seen from on."""
+    seat = Seat(Camera(look_at(np.array([0.0, 1, 2])), np.eye(3)), np.eye(4), 64, 64)
+    assert seat.azimuth == 90 and seat.turned(-30).azimuth == 60
+    vertices = generate("chair", 2).mesh.vertices.astype(np.float64)
+    np.testing.assert_allclose(  # Kato's views are 15 degrees apart
+        Seat(kato_camera(1), np.eye(4), 64, 64).turned(15).seen(vertices),
+        Seat(kato_camera(2), np.eye(4), 64, 64).seen(vertices),
+        atol=1e-12,
+    )
+
+
+def test_a_seat_of_a_store_without_pictures() -> None:
+    seat = Seat.of(None, 0, 0, None)  # type: ignore[arg-type]  # it is not looked into
+    assert seat.azimuth == 45 and (seat.height, seat.width) == (64, 64)
 
 
 def test_both_sides_of_a_face_are_drawn() -> None:

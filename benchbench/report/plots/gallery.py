@@ -11,9 +11,7 @@ import numpy as np
 
 from benchbench.core.errors import CheckError, MissingError
 from benchbench.core.files import sha256_file
-from benchbench.core.types import Mesh, Points, Prediction, Voxels
-from benchbench.datasets.cameras import kato_camera
-from benchbench.datasets.clouds import surface_points
+from benchbench.core.types import Prediction
 from benchbench.datasets.shapes13.sheet import on_white
 from benchbench.datasets.store import Store
 from benchbench.evaluation.folder import RunFolder
@@ -21,8 +19,16 @@ from benchbench.evaluation.predictions import OK, Item, Shard
 from benchbench.evaluation.rescore import open_for
 from benchbench.evaluation.scores import Score, read_scores
 from benchbench.evaluation.stored import prediction_places
-from benchbench.evaluation.truth import truth_grid
-from benchbench.reconstruction.views import WHITE, Colour, Picture, Seat, draw_shape
+from benchbench.evaluation.truth import true_shape
+from benchbench.reconstruction.views import (
+    BLUE,
+    OTHER_SIDE,
+    WHITE,
+    Colour,
+    Picture,
+    Seat,
+    draw_shape,
+)
 from benchbench.report.choice import KINDS, Choice, choose
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.plots.cards import Card, Panel, sheet
@@ -32,8 +38,6 @@ from benchbench.report.sheets import number
 from benchbench.report.tables import Row, Table
 
 _WORST_FIRST = KINDS[::-1]
-_TURN = 120.0  # degrees to the other side
-_BLUE: Colour = (0.72, 0.84, 1.0)  # of the truth
 _SIDE, _SMALL, _MANY = 128, 96, 3  # pixels of a panel; smaller ones for more methods
 _GIVEN = {"class": "no picture:\nthe class is given", "truth": "no picture:\nthe truth is given"}
 
@@ -115,7 +119,7 @@ def _words(runs: Sequence[Run]) -> str:
     chosen = f", chosen by the scores of {runs[0].row.label}" if len(runs) > 1 else ""
     return (
         f"below each prediction its score{chosen}{view}. Upper row: from the camera of the input; "
-        f"lower row: from there, turned by {_TURN:g} degrees. Grey: predictions; blue: truth"
+        f"lower row: from there, turned by {OTHER_SIDE:g} degrees. Grey: predictions; blue: truth"
         f"{_other_inputs(runs)}"
     )
 
@@ -180,7 +184,7 @@ def _card(
     lead = _lead(runs, object_id)
     view = _typical(lead, object_id)
     given, seat = _input(lead, store, index, view, side)
-    seats = (seat, seat.turned(_TURN))
+    seats = (seat, seat.turned(OTHER_SIDE))
     selection = lead.config["selection"]
     looked = f"view {view}" if view >= 0 else ""
     if selection.get("together"):
@@ -199,7 +203,7 @@ def _card(
         text = number(value, table.metric.decimals)
         below.append(text if score.status == OK else f"{text} (penalty)")
         shown.append({"method": run.row.label, "view": own, "value": value, "status": score.status})
-    columns.append(_panels(_truth(store, index), seats, side, _BLUE))
+    columns.append(_panels(true_shape(store, index), seats, side, BLUE))
     below.append("")
     rows = tuple(zip(*columns, strict=True))
     what = {"class": choice.synset, "kind": choice.kind, "object": object_id, "view": view}
@@ -227,13 +231,9 @@ def _input(run: Run, store: Store, index: int, view: int, side: int) -> tuple[Pa
     if not looked:
         words = _GIVEN.get(str(run.config["baseline"].get("takes")), "no picture")
         rendering = store.renderings[0] if store.renderings else None
-    if rendering is None:
-        return Panel(words=words), Seat(kato_camera(3), np.eye(4), 64, 64)
-    height, width = store.picture_size(rendering)
     number_of = max(view, 0)
-    camera = store.camera(index, number_of, rendering)
-    seat = Seat(camera, np.linalg.inv(store.source_to_object(index)), height, width)
-    if not looked:
+    seat = Seat.of(store, index, number_of, rendering)
+    if rendering is None or not looked:
         return Panel(words=words), seat
     if store.mode(rendering) == "depth":
         return Panel(words="a depth map"), seat
@@ -267,14 +267,3 @@ def _panels(
         return tuple(Panel(words=text) for text in words)
     drawn = [draw_shape(shape, seat, side, colour, threshold) for seat in seats]
     return tuple(Panel(one, "" if one is not None else "nothing to draw") for one in drawn)
-
-
-def _truth(store: Store, index: int) -> Prediction | None:
-    """The object's surface, else its voxels, else its points."""
-    mesh: Mesh | None = store.mesh(index)
-    if mesh is not None:
-        return mesh
-    if (kind := truth_grid(store)) is not None:
-        return Voxels(store.voxels(index, kind).astype(np.float32), store.grid_to_object(kind))
-    points = surface_points(store, index)
-    return None if points is None else Points(points)

@@ -114,11 +114,13 @@ def score_pairs(
         common: Common options.
         predictions: Folder or file.
         options: With truths.
-        out: File for a CSV of every pair, or None.
+        out: File for a CSV of every pair, or None; what is done is kept beside it until all is.
         show_signatures: Answer with lines.
         signature: Score what this line says and nothing else, or None.
     """
     from benchbench.core.files import write_text
+    from benchbench.evaluation.pair_journal import Journal
+    from benchbench.evaluation.pair_scores import about
     from benchbench.evaluation.pair_scores import score_pairs as score
     from benchbench.evaluation.pairs import find_pairs
     from benchbench.report.pairs import scores_sheet
@@ -140,9 +142,13 @@ def score_pairs(
     for side, word in ((pairs.preds, "predictions"), (pairs.truths, "truths")):
         if side.ignored:
             common.say(f"{side.ignored} files are no {word} and were not read")
-    result = score(pairs, choices, common.quiet)
+    if out is None and len(choices.aligns) > 1:
+        common.say("without --out FILE nothing is kept of a command that is interrupted")
+    journal = Journal(out, about(pairs, choices))
+    result = score(pairs, choices, common.quiet, journal)
     if out is not None:
         write_text(out, to_csv([scores_sheet(result)]) + "\n")
+        journal.close()
     if show_signatures or wanted is not None:
         _answer_signatures(common, result, wanted)
     else:

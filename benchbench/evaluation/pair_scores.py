@@ -8,12 +8,15 @@ penalty; it is counted and named, and every mean is over all truths.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchbench import __version__
 from benchbench.core.environment import git_commit, versions
@@ -23,6 +26,7 @@ from benchbench.core.types import Mesh
 from benchbench.evaluation.aggregate import mean
 from benchbench.evaluation.alignment import Similarity, aligned, normalised, plain, to_box
 from benchbench.evaluation.outer_surface import outer_surface
+from benchbench.evaluation.pair_journal import Journal
 from benchbench.evaluation.pair_signature import PairSignature
 from benchbench.evaluation.pairs import Pairs, Side, read_mesh
 from benchbench.evaluation.signature import DIGITS
@@ -124,13 +128,29 @@ class Pair:
     scored: dict[str, Scored]
 
 
-def score_pairs(pairs: Pairs, choices: Choices, quiet: bool = False) -> dict[str, Any]:
+def about(pairs: Pairs, choices: Choices) -> dict[str, Any]:
+    """What a comparison depends on beside the pair and the alignment, for a `Journal`."""
+    return {
+        "protocol": PROTOCOL,
+        "version": __version__,
+        "samples": surface.SAMPLES,
+        "norm": choices.norm,
+        "surface": choices.surface,
+        "truths": pairs.truths.content,
+        "predictions": pairs.preds.content,
+    }
+
+
+def score_pairs(
+    pairs: Pairs, choices: Choices, quiet: bool = False, journal: Journal | None = None
+) -> dict[str, Any]:
     """Scores every pair.
 
     Args:
         pairs: From `find_pairs`.
         choices: Alignments, normalisation and surface.
         quiet: No progress.
+        journal: Of the same pairs and choices: what it holds is not computed again.
 
     Returns:
         Plain data: "alignments" with means, medians, counts and signatures by name, both sides
@@ -141,10 +161,12 @@ def score_pairs(pairs: Pairs, choices: Choices, quiet: bool = False) -> dict[str
     """
     truths = _check_truths(pairs.truths, quiet)
     found: dict[str, Pair] = {}
+    journal = journal or Journal(None, {})
     total = len(pairs.truths.files) * len(choices.aligns)
-    with Progress("score", total, "comparisons", quiet) as progress:
+    there = len([1 for _, align in journal.records if align in choices.aligns])
+    with Progress("score", total, "comparisons", quiet, done=there) as progress:
         for name in pairs.truths.files:
-            found[name] = _score_pair(pairs, name, choices, progress)
+            found[name] = _score_pair(pairs, name, choices, journal, progress)
     return {
         "kind": KIND,
         "protocol": PROTOCOL,
@@ -202,7 +224,9 @@ def _again(file: Path, name: str, which: str) -> Mesh:
     return plain(outer_surface(mesh).mesh) if which == "outer" else mesh
 
 
-def _score_pair(pairs: Pairs, name: str, choices: Choices, progress: Progress) -> Pair:
+def _score_pair(
+    pairs: Pairs, name: str, choices: Choices, journal: Journal, progress: Progress
+) -> Pair:
     build: Build | None = None
     size: float | None = None
     scored: dict[str, Scored] = {}
@@ -219,8 +243,12 @@ def _score_pair(pairs: Pairs, name: str, choices: Choices, progress: Progress) -
         progress.update(len(scored))
         return Pair(build, size, scored)
     for align in choices.aligns:
-        scored[align] = _compared(preds, target, goal, name, align, choices.norm)
-        progress.update()
+        known = _scored(journal.records.get((name, align)))
+        if known is None:
+            known = _compared(preds, target, goal, name, align, choices.norm)
+            journal.add((name, align), _record(known))
+            progress.update()
+        scored[align] = known
     return Pair(build, size, scored)
 
 
@@ -314,3 +342,23 @@ def _record(one: Scored) -> dict[str, Any]:
         else {"scale": pose.scale, "turn": pose.turn.tolist(), "shift": pose.shift.tolist()},
         "seconds": one.seconds,
     }
+
+
+def _scored(record: dict[str, Any] | None) -> Scored | None:
+    """What `_record` made a record of; None where it is not whole."""
+    if record is None:
+        return None
+    try:
+        pose = record["pose"] and Similarity(
+            float(record["pose"]["scale"]),
+            np.array(record["pose"]["turn"], np.float64).reshape(3, 3),
+            np.array(record["pose"]["shift"], np.float64).reshape(3),
+        )
+        scores = {m.name: float(record["scores"][m.name]) for m in metrics()}
+        seconds = float(record["seconds"])
+        status, message = str(record["status"]), str(record["message"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not all(map(math.isfinite, (*scores.values(), seconds))):
+        return None
+    return Scored(status, message, scores, pose, seconds)

@@ -124,6 +124,29 @@ def test_numbers_are_those_of_the_hand(submission: Write, tmp_path: Path) -> Non
     assert "iou|p:bench-iou-v1|set:shapes13-demo@efefefef|split:shapes13:test@12121212" in words
 
 
+def test_the_page_of_a_method_says_what_it_is(
+    submission: Write, content: dict[str, Any], tmp_path: Path
+) -> None:
+    words = []
+    about = {
+        "supervision": "silhouettes <of> 2 views", "networks": "joint (all classes)",
+        "parameters": 1168441, "training_time": "24 minutes", "trained_on": None,
+    }  # fmt: skip
+    for n, said in enumerate((about, None)):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        site = build(folder, submission(folder / "a", {**content, "about": said}))
+        (page,) = [p for name, p in pages(site).items() if name.startswith("method-")]
+        words.append(" ".join(page.text).split("learned from", 1)[1])
+    assert " ".join(words[0].split()).startswith(
+        "silhouettes <of> 2 views networks joint (all classes) parameters 1,168,441 training "
+        "24 minutes objects scored"
+    )
+    assert " ".join(words[1].split()).startswith(
+        "unknown networks unknown parameters unknown training unknown objects scored"
+    )
+
+
 def test_pages_are_sound_html(submission: Write, tmp_path: Path) -> None:
     site = build(tmp_path, submission(tmp_path / "a"))
     for name, page in pages(site).items():

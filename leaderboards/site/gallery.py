@@ -107,10 +107,11 @@ def _strip(
     seat: Seat,
     threshold: float,
 ) -> bytes:
-    parts = [seen]
+    parts: list[Picture | None] = [seen]
     for place in (seat, seat.turned(OTHER_SIDE)):
         for shape, colour in ((made, WHITE), (truth, BLUE)):
-            parts.append(shape and draw_shape(shape, place, SIDE, colour, threshold))
+            drawn = None if shape is None else draw_shape(shape, place, SIDE, colour, threshold)
+            parts.append(drawn)
     blank: Picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
     return encode_png(np.concatenate([blank if p is None else p for p in parts], axis=1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -349,6 +350,22 @@ def test_nothing_is_left_in_pyplot(tmp_path: Path, make_run: Make, base: Scores)
     table = table_of(make_run("kato", {IOU: {"iou": base}}), intervals=True)
     encode(bars(table)[0], ".png")
     assert plt.get_fignums() == []
+
+
+def test_names_from_files_are_only_names(tmp_path: Path, make_run: Make, base: Scores) -> None:
+    """No formula is read out of them, and a long one leaves room."""
+    names = ("$\\frac{1}$ & %_{", "k" * 5000)
+    for name in names:
+        run = make_run("kato", both(base))
+        content = json.loads((run / "result.json").read_text())
+        content["baseline"]["id"] = content["baseline"]["caption"] = name
+        content["dataset"]["classes"][0][1] = name
+        (run / "result.json").write_text(json.dumps(content))
+        table, other = table_of(run, "iou", intervals=True), table_of(run, "chamfer")
+        for one in make_all(table, other):
+            encode(one, ".svg")
+            words = "\n".join(texts_of(one))
+            assert name[:37] in words and "k" * 41 not in words
 
 
 def test_more_methods_than_colours(tmp_path: Path, make_run: Make, base: Scores) -> None:

@@ -15,6 +15,7 @@ from benchbench.report.plots.figure import (
     check_methods,
     method_title,
     new_figure,
+    short,
 )
 from benchbench.report.sheets import INTERVALS, number
 from benchbench.report.tables import OVER_CLASSES, Table, cell
@@ -67,7 +68,7 @@ def bars(table: Table) -> tuple[Figure, list[dict[str, Any]]]:
             top = max([mine[-1]["value"], *(mine[-1]["interval"] or ())])
             _print_above(axes, at[-1], top, number(mine[-1]["value"], table.metric.decimals))
         drawn += mine
-    names = [*(name for _, name in table.classes), "mean over\nclasses"]
+    names = [*(short(name) for _, name in table.classes), "mean over\nclasses"]
     turned = len(names) > 7
     axes.set_xticks(
         places, names, rotation=35 if turned else 0, ha="right" if turned else "center",

@@ -16,6 +16,7 @@ Picture = npt.NDArray[np.uint8]
 _INK, _FAINT, _RULE = (26, 26, 26), (107, 107, 107), (214, 214, 214)
 _GAP = 4  # pixels between pictures
 _MARGIN = 20  # around the sheet and between cards
+_LONGEST = 200  # letters that are looked at: names come from files
 _HEAD, _TEXT, _NOTE = 15, 12, 11  # sizes of letters, pixels
 
 
@@ -126,11 +127,12 @@ def _card(canvas: Any, draw: Any, place: tuple[int, int], card: Card, side: int)
 def _lines(text: str, side: int) -> list[str]:
     """A line broken to fit into a panel, names without blanks too."""
     most = max(1, int(side / (0.6 * _TEXT)))
-    return textwrap.wrap(text, most) or [""]
+    return textwrap.wrap(text[:_LONGEST], most) or [""]
 
 
 def _fitting(text: str, side: int, size: int) -> str:
     """The text, cut with dots where it is wider than a panel."""
+    text = " ".join(text[:_LONGEST].split())
     if _width(text, size) <= side:
         return text
     while text and _width(text + "...", size) > side:

@@ -17,6 +17,7 @@ from benchbench.report.plots.figure import (
     check_methods,
     method_title,
     new_figure,
+    short,
 )
 from benchbench.report.plots.scores import Scored, scored_objects
 from benchbench.report.tables import OVER_OBJECTS, Table
@@ -66,7 +67,7 @@ def distribution(table: Table, files: ObjectFiles) -> tuple[Figure, list[dict[st
     edge = (len(groups) - 1) * block
     axes.axhline(edge, color=FAINT, linewidth=0.6, linestyle=":")
     axes.set_ylim(len(groups) * block, 0)
-    axes.set_yticks(middles, [name for _, name in groups])
+    axes.set_yticks(middles, [short(name) for _, name in groups])
     axes.tick_params(axis="y", length=0)
     if not table.metric.higher_is_better and all(d["least"] > 0 for d in drawn):
         axes.set_xscale("log")

@@ -27,6 +27,7 @@ COLOURS = (
 INK, FAINT = "#222222", "#6b6b6b"
 _DOTS = 200  # per inch, of PNG
 _LETTERS = 23.0  # of a note to an inch
+_LONGEST = 40  # letters of a name
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8.0,
     "axes.labelsize": 8.0, "xtick.labelsize": 7.0, "ytick.labelsize": 7.0, "legend.fontsize": 7.0,
@@ -34,6 +35,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False, "axes.axisbelow": True, "grid.color": "#dddddd",
     "grid.linewidth": 0.5, "hatch.linewidth": 0.5, "legend.frameon": False,
     "pdf.fonttype": 42,  # TrueType, as publishers ask for
+    "text.parse_math": False,  # names of methods are names, whatever dollars they hold
     "svg.fonttype": "path", "svg.hashsalt": "benchbench",
 }  # fmt: skip
 _METADATA: dict[str, dict[str, None]] = {
@@ -145,7 +147,18 @@ def method_title(row: Row) -> str:
         >>> method_title(Row("kato", "", {}, 0.5, 0.5, 3, 12480, True, False, ""))
         'kato (3 of 12,480 failed)'
     """
-    return f"{row.label} ({row.failed:,} of {row.items:,} failed)"
+    return f"{short(row.label)} ({row.failed:,} of {row.items:,} failed)"
+
+
+def short(name: str) -> str:
+    """A name that leaves room for the picture.
+
+    Example:
+        >>> short("kato"), len(short("k" * 1000))
+        ('kato', 40)
+    """
+    plain = " ".join(name[: 2 * _LONGEST].split())
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
 
 
 def add_note(figure: Figure, lines: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ from benchbench.reconstruction.views import (
 from benchbench.report.choice import KINDS, Choice, choose
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.plots.cards import Card, Panel, sheet
+from benchbench.report.plots.figure import short
 from benchbench.report.plots.scores import scored_objects
 from benchbench.report.results import Result
 from benchbench.report.sheets import number
@@ -142,7 +143,7 @@ def _arranged(
         classes = [(s, n) for s, n in table.classes if any(c.synset == s for c in choices)]
         order = [synset for synset, _ in classes]
         where = [(order.index(c.synset), kinds.index(c.kind)) for c in choices]
-        return where, [name for _, name in classes], kinds
+        return where, [short(name) for _, name in classes], kinds
     where, seen = [], dict.fromkeys(kinds, 0)
     for choice in choices:
         where.append((kinds.index(choice.kind), seen[choice.kind]))

@@ -17,6 +17,7 @@ from benchbench.report.plots.figure import (
     axis_title,
     check_methods,
     new_figure,
+    short,
 )
 from benchbench.report.plots.scores import Scored, scored_objects
 from benchbench.report.tables import Table
@@ -66,7 +67,7 @@ def scatter(
         rho, tau = correlations(x, y)
         words = f"rho {_printed(rho)}, tau {_printed(tau)}, n = {len(shown):,}"
         failed = f", {len(lost):,} failed" if lost else ""
-        axes.set_title(f"{row.label}\n", fontsize=8)
+        axes.set_title(f"{short(row.label)}\n", fontsize=8)
         axes.text(
             0.5, 1.02, words + failed, transform=axes.transAxes, ha="center", va="bottom",
             fontsize=6,

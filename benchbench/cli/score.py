@@ -147,7 +147,7 @@ def score(
         if rank.index == 0:
             score_pairs(ctx, common, predictions, in_pairs, out, show_signatures, signature)
         return
-    in_pairs.refuse(predictions)
+    in_pairs.refuse(predictions, signature)
     if out is not None and out.is_file():
         raise UsageError(f"'{out}' is a file, not the folder of runs", hint="--out runs")
     wanted = None

@@ -46,12 +46,17 @@ class PairOptions:
         """Any of them beside the truths."""
         return bool(self.aligns or self.norm or self.surface)
 
-    def refuse(self, predictions: Path) -> None:
+    def refuse(self, predictions: Path, signature: str | None) -> None:
         """Without truths there is nothing to choose.
 
         Raises:
-            UsageError: Something was chosen.
+            UsageError: Something was chosen, or a signature of pairs was given.
         """
+        if signature is not None and "|p:mesh-pairs-" in signature:
+            raise UsageError(
+                "the signature is of meshes in pairs, and needs the true ones",
+                hint=f"bench score '{predictions}' --gt FOLDER --signature '{signature}'",
+            )
         if self.chosen:
             raise UsageError(
                 "--align, --normalise and --surface are for meshes in pairs",

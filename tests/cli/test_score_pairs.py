@@ -154,6 +154,7 @@ def test_what_wrong_words_get(bench: Call, words: tuple[str, ...], code: int, to
         (("p", "--align", "yaw24"), 2, "are for meshes in pairs"),
         (("p", "--dataset", "shapes13", "--split", "test", "--out", "p/a.obj"), 2, "is a file"),
         (("--gt", "t"), 2, "name the predictions"),
+        (("p", "--signature", LINE), 2, "is of meshes in pairs, and needs the true ones"),
     ],
 )
 def test_what_wrong_places_get(bench: Call, words: tuple[str, ...], code: int, told: str) -> None:

@@ -109,8 +109,8 @@ def prepare(
     from benchbench.datasets.network_weights import NETWORK_WEIGHTS
 
     if set(names) & set(NETWORK_WEIGHTS):
-        others = (size, verify, audit, overwrite, pictures, split, objects_per_file, layout, target)
-        if any(others) or not set(names) <= set(NETWORK_WEIGHTS):
+        more = (size, verify, audit, overwrite, pictures, split, objects_per_file, layout, target)
+        if any(more) or not set(names) <= set(NETWORK_WEIGHTS):
             raise UsageError(
                 "weights are prepared apart from data sets, with at most --from, --accept-license "
                 "and --dry-run",

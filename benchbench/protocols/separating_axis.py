@@ -105,7 +105,8 @@ def _meets(triangle: Array) -> BoolGrid:
             one, two = (axis + 1) % 3, (axis + 2) % 3
             low, high = _extremes(*(edge[two] * c[one] - edge[one] * c[two] for c in corners))
             radius = 0.5 * (np.abs(edge[two]) + np.abs(edge[one]))
-            meets[left] &= (low <= radius) & (high >= -radius)
+            near: BoolGrid = (low <= radius) & (high >= -radius)
+            meets[left[~near]] = False
     return meets
 
 

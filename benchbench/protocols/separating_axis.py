@@ -93,7 +93,7 @@ def _meets(triangle: Array) -> BoolGrid:
     """Whether (P, 3, 3) triangles meet the closed cube of side 1 around the origin."""
     corners = triangle.transpose(1, 2, 0)
     low, high = _extremes(*corners)
-    meets: BoolGrid = ((low <= 0.5) & (high >= -0.5)).all(0)
+    meets: BoolGrid = np.logical_and.reduce((low <= 0.5) & (high >= -0.5), axis=0)
     edges = np.roll(triangle, -1, 1) - triangle
     normal = np.cross(edges[:, 0], edges[:, 1])
     meets &= np.abs((normal * triangle[:, 0]).sum(1)) <= 0.5 * np.abs(normal).sum(1)

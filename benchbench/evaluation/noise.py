@@ -22,7 +22,7 @@ from benchbench.evaluation.predictions import OK, Item, Shard, make_item
 from benchbench.evaluation.scoring import ScoringJob, score_item
 from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
 from benchbench.protocols.registry import load_scorer
-from benchbench.protocols.truth import NotAccepted
+from benchbench.protocols.truth import Memory, NotAccepted
 
 SEEDS = 5
 THRESHOLD = 0.5  # of the baseline `gt`, between the truth's 0 and 1
@@ -155,7 +155,7 @@ def redrawn(
                 name = f"{item.object_id} seed {seed}"
                 one, other = (
                     replace(item, object_id=name),
-                    replace(truth, object_id=name, _memory={}),
+                    replace(truth, object_id=name, _memory=Memory()),
                 )
             else:
                 one, other = item, truth

@@ -29,7 +29,7 @@ from benchbench.evaluation.outer_surface import outer_surface
 from benchbench.evaluation.pair_journal import Journal
 from benchbench.evaluation.pair_signature import PairSignature
 from benchbench.evaluation.pairs import Pairs, Side, read_mesh
-from benchbench.evaluation.signature import DIGITS
+from benchbench.evaluation.signature_line import DIGITS
 from benchbench.evaluation.topology import topology
 from benchbench.protocols import surface
 from benchbench.protocols.registry import get_protocol

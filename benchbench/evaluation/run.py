@@ -149,10 +149,9 @@ def _scores_behind(plan: Plan, jobs: Sequence[ScoringJob]) -> Callable[..., None
     truths = TruthSource(plan.store)
 
     def scored(k: int, _items: list[Item]) -> None:
-        for job in jobs:
-            with Shard(plan.folder.prediction_shard(k)) as shard:
-                target = plan.folder.score_shard(job.spec.id, k)
-                score_shard(job, shard, plan.store, truths, target)
+        with Shard(plan.folder.prediction_shard(k)) as shard:
+            place = partial(plan.folder.score_shard, shard=k)
+            score_shard(jobs, shard, plan.store, truths, place)
 
     return scored
 
@@ -207,31 +206,29 @@ def score(
             sizes[k] = len(shard)
     total = sum(sizes.values()) * len(jobs)
     with Progress("score", total, "items", quiet) as progress:
-        for job in jobs:
-            truths = TruthSource(store)
-            refused = _refusal(job, folder, store, shards)
-            progress.label = f"score {job.spec.id}"
-            for k in mine:
-                with Shard(folder.prediction_shard(k)) as shard:
-                    target = folder.score_shard(job.spec.id, k)
-                    count = score_shard(job, shard, store, truths, target, progress.update, refused)
-                progress.update(sizes[k] - count)
-                if count:
-                    LOG.info("%s scored shard %d of %d", job.spec.id, k + 1, shards)
+        truths = TruthSource(store)
+        refused = _refusal(folder, store, shards)
+        for k in mine:
+            before = progress.done
+            with Shard(folder.prediction_shard(k)) as shard:
+                place = partial(folder.score_shard, shard=k)
+                done = score_shard(jobs, shard, store, truths, place, progress.update, refused)
+            progress.update(before + sizes[k] * len(jobs) - progress.done)
+            for job in done:
+                LOG.info("%s scored shard %d of %d", job.spec.id, k + 1, shards)
     return {job.spec.id: job.grid for job in jobs}
 
 
-def _refusal(job: ScoringJob, folder: RunFolder, store: Store, shards: int) -> Callable[[], None]:
-    """What happens at a prediction of a wrong kind: once, all others are looked at."""
-    looked = False
+def _refusal(folder: RunFolder, store: Store, shards: int) -> Callable[[ScoringJob], None]:
+    """What happens at a prediction of a wrong kind: once a protocol, all others are looked at."""
+    looked: set[str] = set()
 
-    def refused() -> None:
-        nonlocal looked
-        if not looked:
+    def refused(job: ScoringJob) -> None:
+        if job.spec.id not in looked:
             paths = [folder.prediction_shard(k) for k in range(shards)]
             folder.wait_for(paths, "shards")
             check_accepted(job, paths, store)
-        looked = True
+        looked.add(job.spec.id)
 
     return refused
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from benchbench.evaluation.scores import Score, read_note, read_scores, write_sc
 from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
 from benchbench.protocols.registry import load_scorer, named_grid
 from benchbench.protocols.specs import ProtocolSpec
-from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
+from benchbench.protocols.truth import Memory, NotAccepted, Truth, Unscorable
 
 LOG = logging.getLogger("benchbench.run")
 
@@ -56,9 +57,15 @@ class ScoringJob:
             grid = truth_grid(store)
         return cls(spec, grid, sha256_text(f"{spec.id}\n{grid}\n{store.identity}"))
 
-    def settings(self, threshold: float) -> dict[str, Any]:
-        """What the scorer is told."""
-        return {"threshold": threshold, "grid": self.grid, "seed": self.spec.seed}
+    def settings(self, threshold: float, memory: Memory | None = None) -> dict[str, Any]:
+        """What the scorer is told.
+
+        Args:
+            threshold: Of voxels.
+            memory: What protocols share about the one item that these settings are for.
+        """
+        told = {"threshold": threshold, "grid": self.grid, "seed": self.spec.seed}
+        return told if memory is None else {**told, "memory": memory}
 
     def shard_note(self, content: str, threshold: float) -> str:
         """By which a finished score shard is recognised."""
@@ -158,43 +165,48 @@ def _finite(value: float) -> bool:
 
 
 def score_shard(
-    job: ScoringJob,
+    jobs: Sequence[ScoringJob],
     shard: Shard,
     store: Store,
     truths: TruthSource,
-    target: Path,
+    place: Callable[[str], Path],
     tick: Callable[[int], None] = lambda count: None,
-    refused: Callable[[], None] = lambda: None,
-) -> int:
-    """Scores one shard into a CSV; a CSV that is there for the same inputs is kept.
+    refused: Callable[[ScoringJob], None] = lambda job: None,
+) -> list[ScoringJob]:
+    """Scores one shard into a CSV a protocol; a CSV that is there for the same inputs is kept.
+
+    Item after item under all protocols, so that those of the same samples share them.
 
     Args:
-        job: Protocol and data set.
+        jobs: Protocols, on one data set.
         shard: The predictions.
         store: The data set.
         truths: Of the same store.
-        target: The CSV.
-        tick: Called with 1 after each item.
-        refused: Called at each item of a kind that the protocol does not take.
+        place: From a protocol's id to its CSV.
+        tick: Called with the number of scores after each item.
+        refused: Called at each item of a kind that a protocol does not take.
 
     Returns:
-        Number of items scored now; 0 if the file was there.
+        The jobs that were done now; the others were there.
     """
-    if job.has_scored(shard, target):
-        return 0
-    scorer = load_scorer(job.spec)
-    settings = job.settings(shard.threshold)
-    scores: list[Score] = []
-    count = 0
+    todo = [job for job in jobs if not job.has_scored(shard, place(job.spec.id))]
+    scorers = {job.spec.id: load_scorer(job.spec) for job in todo}
+    scores: dict[str, list[Score]] = {job.spec.id: [] for job in todo}
     for n, (object_id, view) in enumerate(shard.keys):
-        if not job.spec.looks_at(view):
+        looking = [job for job in todo if job.spec.looks_at(view)]
+        if not looking:
             continue
-        truth = truths[store.index_of(object_id)]
-        scores += score_item(job.spec, scorer, shard.item(n), truth, settings, refused)
-        count += 1
-        tick(1)
-    write_scores(target, scores, job.shard_note(shard.content, shard.threshold))
-    return count
+        item, truth, memory = shard.item(n), truths[store.index_of(object_id)], Memory()
+        for job in looking:
+            name, settings = job.spec.id, job.settings(shard.threshold, memory)
+            scores[name] += score_item(
+                job.spec, scorers[name], item, truth, settings, partial(refused, job)
+            )
+        tick(len(looking))
+    for job in todo:
+        note = job.shard_note(shard.content, shard.threshold)
+        write_scores(place(job.spec.id), scores[job.spec.id], note)
+    return todo
 
 
 def check_accepted(job: ScoringJob, shards: Iterable[Path], store: Store) -> None:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.types import Mesh, Points, Prediction, Voxels
-from benchbench.protocols.convert import check_size, marching_cubes, tensor
+from benchbench.protocols.convert import check_size, meshed, tensor
 from benchbench.protocols.surface import sampled_surface
-from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
+from benchbench.protocols.truth import NotAccepted, Truth, Unscorable, memory_of
 
 Array = npt.NDArray[Any]
 Key = tuple[str, int]
@@ -52,7 +52,7 @@ def as_mesh(protocol: str, prediction: Prediction, settings: Mapping[str, Any]) 
         Unscorable: No cell reaches the threshold, or the coordinates are absurd.
     """
     if isinstance(prediction, Voxels):
-        prediction = marching_cubes(prediction, float(settings["threshold"]))
+        prediction = meshed(prediction, settings)
     if not isinstance(prediction, Mesh):
         raise NotAccepted(
             f"{protocol} does not take clouds of points: it needs a surface",
@@ -228,6 +228,33 @@ def nearest_pair(preds: Cloud, target: Cloud) -> Pair:
         target_index[0].numpy(),
         preds_index[0].numpy(),
     )
+
+
+def mesh_pair(
+    protocol: str,
+    prediction: Prediction,
+    truth: Truth,
+    key: Key,
+    count: int,
+    settings: Mapping[str, Any],
+) -> tuple[Pair, Cloud, Cloud]:
+    """`count` samples of a prediction's surface with as many points of the truth, and both clouds.
+
+    The samples depend on the item and `count` alone, so that protocols of the same count share
+    them and the search, see `memory_of`.
+
+    Raises:
+        NotAccepted: The prediction is a cloud of points.
+        Unscorable: It has no surface, or absurd coordinates.
+    """
+    mesh = as_mesh(protocol, prediction, settings)
+
+    def made() -> tuple[Pair, Cloud, Cloud]:
+        preds = predicted_cloud(protocol, mesh, key, count, settings)
+        target = truth_cloud(truth, count)
+        return nearest_pair(preds, target), preds, target
+
+    return memory_of(settings).remember(("mesh pair", count), made)
 
 
 def harmonic(precision: float, recall: float, epsilon: float = 0.0) -> float:

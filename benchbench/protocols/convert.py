@@ -6,6 +6,9 @@ protocol names. A conversion that moves a number gets a new name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from benchbench.core.types import Mesh, Voxels
@@ -17,11 +20,11 @@ from benchbench.cuda_ops.house_voxels import (
     unit_cube_grid,
 )
 from benchbench.cuda_ops.house_voxels import house_voxels as voxels_of_mesh
-from benchbench.protocols.truth import Unscorable
+from benchbench.protocols.truth import Unscorable, memory_of
 
 __all__ = [
     "RESOLUTION", "BoolGrid", "Matrix", "check_size", "house_voxels", "kato_grid", "marching_cubes",
-    "nearest_cell", "same_grid", "tensor", "unit_cube_grid",
+    "meshed", "nearest_cell", "same_grid", "tensor", "unit_cube_grid",
 ]  # fmt: skip
 LARGEST_COORDINATE = 1e6
 
@@ -123,3 +126,19 @@ def marching_cubes(voxels: Voxels, threshold: float) -> Mesh:
     if np.linalg.det(matrix[:3, :3]) < 0:
         faces = faces[:, ::-1]
     return Mesh(points.astype(np.float32), np.ascontiguousarray(faces[:, ::-1], dtype=np.int32))
+
+
+def meshed(voxels: Voxels, settings: Mapping[str, Any]) -> Mesh:
+    """`marching_cubes` of a prediction at the method's threshold, made once an item.
+
+    Args:
+        voxels: The prediction.
+        settings: "threshold", and the item's memory, see `memory_of`.
+
+    Raises:
+        Unscorable: No cell reaches the threshold.
+    """
+    level = float(settings["threshold"])
+    return memory_of(settings).remember(
+        ("marching cubes", level), lambda: marching_cubes(voxels, level)
+    )

@@ -16,6 +16,7 @@ from benchbench.protocols.clouds import (
     Pair,
     as_mesh,
     harmonic,
+    mesh_pair,
     nearest_pair,
     predicted_cloud,
     truth_cloud,
@@ -91,10 +92,7 @@ def score_mesh(
 
     The truth may be a mesh or the set's own cloud with normals.
     """
-    mesh = as_mesh("onet-mesh-v1", prediction, settings)
-    preds = predicted_cloud("onet-mesh-v1", mesh, key, SAMPLES, settings)
-    target = truth_cloud(truth, SAMPLES)
-    pair = nearest_pair(preds, target)
+    pair, preds, target = mesh_pair("onet-mesh-v1", prediction, truth, key, SAMPLES, settings)
     return {**chamfer_scores(pair), **normal_scores(pair, preds, target)}
 
 
@@ -121,9 +119,7 @@ def score_dvr(
     prediction: Prediction, truth: Truth, key: Key, settings: Mapping[str, Any]
 ) -> dict[str, float]:
     """dvr-mesh-v1 of one item: as `score_mesh` without normals, with F-scores (<=)."""
-    mesh = as_mesh("dvr-mesh-v1", prediction, settings)
-    preds = predicted_cloud("dvr-mesh-v1", mesh, key, SAMPLES, settings)
-    pair = nearest_pair(preds, truth_cloud(truth, SAMPLES))
+    pair, _, _ = mesh_pair("dvr-mesh-v1", prediction, truth, key, SAMPLES, settings)
     scores = chamfer_scores(pair)
     for threshold in DVR_THRESHOLDS:
         scores[f"fscore@{threshold}"] = harmonic(*pair.hits(threshold, strict=False))

@@ -19,6 +19,7 @@ from benchbench.protocols.clouds import (
     as_mesh,
     corners,
     harmonic,
+    mesh_pair,
     nearest_pair,
     predicted_cloud,
     truth_box,
@@ -143,10 +144,8 @@ def _meshrcnn(
     scale: float,
     thresholds: tuple[float, ...],
 ) -> dict[str, float]:
-    mesh = as_mesh(protocol, prediction, settings)
-    preds = predicted_cloud(protocol, mesh, key, MESHRCNN_SAMPLES, settings)
-    target = truth_cloud(truth, MESHRCNN_SAMPLES)
-    return meshrcnn_scores(nearest_pair(preds, target), preds, target, scale, thresholds)
+    found = mesh_pair(protocol, prediction, truth, key, MESHRCNN_SAMPLES, settings)
+    return meshrcnn_scores(*found, scale, thresholds)
 
 
 def score_geometrics(

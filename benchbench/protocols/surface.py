@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchbench.core.types import Mesh, Prediction, Voxels
-from benchbench.protocols.convert import check_size, marching_cubes, tensor
-from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
+from benchbench.protocols.convert import check_size, marching_cubes, meshed, tensor
+from benchbench.protocols.truth import NotAccepted, Truth, Unscorable, memory_of
 
 SAMPLES = 30_000
 SEED = 0
@@ -204,8 +204,14 @@ def score_voxel_surface(
 
 
 def _predicted(prediction: Prediction, key: Key, settings: Mapping[str, Any]) -> Surface:
+    return memory_of(settings).remember(
+        ("surface", SEED, SAMPLES), lambda: _sampled(prediction, key, settings)
+    )
+
+
+def _sampled(prediction: Prediction, key: Key, settings: Mapping[str, Any]) -> Surface:
     if isinstance(prediction, Voxels):
-        prediction = marching_cubes(prediction, float(settings["threshold"]))
+        prediction = meshed(prediction, settings)
     if not isinstance(prediction, Mesh):
         raise NotAccepted(
             "the surface protocols do not take clouds of points: they have no triangles",

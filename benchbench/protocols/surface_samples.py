@@ -15,8 +15,8 @@ from benchbench.protocols.clouds import (
     Pair,
     as_mesh,
     harmonic,
+    mesh_pair,
     nearest_pair,
-    predicted_cloud,
     truth_box,
     truth_cloud,
 )
@@ -82,7 +82,7 @@ def score_deepsdf(
 ) -> dict[str, float]:
     """deepsdf-chamfer-v1 of one item: 30,000 samples, s1 + s2 in units of the box's diagonal."""
     low, high = truth_box(truth)
-    pair, _, _ = _sampled("deepsdf-chamfer-v1", prediction, truth, key, settings, DEEPSDF_SAMPLES)
+    pair, _, _ = mesh_pair("deepsdf-chamfer-v1", prediction, truth, key, DEEPSDF_SAMPLES, settings)
     return {"chamfer": sum(pair.square_means(1 / float(np.linalg.norm(high - low))))}
 
 
@@ -108,14 +108,14 @@ def score_deftet(
     prediction: Prediction, truth: Truth, key: Key, settings: Mapping[str, Any]
 ) -> dict[str, float]:
     """deftet-v1 of one item: 100,000 samples a side."""
-    return deftet_scores(*_sampled("deftet-v1", prediction, truth, key, settings, DEFTET_SAMPLES))
+    return deftet_scores(*mesh_pair("deftet-v1", prediction, truth, key, DEFTET_SAMPLES, settings))
 
 
 def score_sdfnet(
     prediction: Prediction, truth: Truth, key: Key, settings: Mapping[str, Any]
 ) -> dict[str, float]:
     """sdfnet-v1 of one item: 300,000 samples, m1 + m2, F at six thresholds (<), normals."""
-    pair, preds, target = _sampled("sdfnet-v1", prediction, truth, key, settings, SDFNET_SAMPLES)
+    pair, preds, target = mesh_pair("sdfnet-v1", prediction, truth, key, SDFNET_SAMPLES, settings)
     scores = {
         "chamfer": sum(pair.means()),
         "normals": normal_scores(pair, preds, target)["normals"],
@@ -123,17 +123,3 @@ def score_sdfnet(
     for threshold in SDFNET_THRESHOLDS:
         scores[f"fscore@{threshold}"] = harmonic(*pair.hits(threshold, strict=True))
     return scores
-
-
-def _sampled(
-    protocol: str,
-    prediction: Prediction,
-    truth: Truth,
-    key: Key,
-    settings: Mapping[str, Any],
-    count: int,
-) -> tuple[Pair, Cloud, Cloud]:
-    mesh = as_mesh(protocol, prediction, settings)
-    preds = predicted_cloud(protocol, mesh, key, count, settings)
-    target = truth_cloud(truth, count)
-    return nearest_pair(preds, target), preds, target

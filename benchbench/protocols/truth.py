@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,6 +12,36 @@ from benchbench.core.errors import BenchError, UsageError
 from benchbench.core.types import Mesh, Voxels
 
 T = TypeVar("T")
+
+
+class Memory:
+    """What was derived once and is asked for again.
+
+    Example:
+        >>> memory = Memory()
+        >>> [memory.remember("cloud", lambda n=n: n) for n in (1, 2)]
+        [1, 1]
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Any] = {}
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns; made once per key, which must name everything it depends on."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        value: T = self._kept[key]
+        return value
+
+
+def memory_of(settings: Mapping[str, Any]) -> Memory:
+    """What several protocols share about one prediction: its samples, its distances.
+
+    Whoever scores an item under several protocols puts one `Memory` into their settings under
+    "memory", and a new one for the next item; without it nothing is shared.
+    """
+    found = settings.get("memory")
+    return found if isinstance(found, Memory) else Memory()
 
 
 @dataclass
@@ -34,7 +64,7 @@ class Truth:
     points: np.ndarray | None = None
     normals: np.ndarray | None = None
     turn: Callable[[int], np.ndarray] | None = None
-    _memory: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    _memory: Memory = field(default_factory=Memory, repr=False)
 
     def remember(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         """What `make` returns for this object; made once per key.
@@ -42,10 +72,7 @@ class Truth:
         Only things that depend on the object and the key alone may be kept here, so that a score
         never depends on what was scored before.
         """
-        if key not in self._memory:
-            self._memory[key] = make()
-        value: T = self._memory[key]
-        return value
+        return self._memory.remember(key, make)
 
 
 class Unscorable(BenchError):

@@ -4,9 +4,10 @@
     python tests/benchmarks/bench_protocols.py --meshes 260 sdfnet-v1  some
     python tests/benchmarks/bench_protocols.py --searching --meshes 1  those that search a pose
 
-Scores the meshes that the shipped weights make of shapes13-demo, one protocol after another, as
-`bench score` does without its files. Prints the milliseconds of CPU time a mesh costs, all threads
-together, so that other work on the machine matters little, and what 1,000 meshes would take.
+Scores the meshes that the shipped weights make of shapes13-demo, each under one protocol after
+another, as `bench score` does without its files; what several share is counted at the first.
+Prints the milliseconds of CPU time a mesh costs, all threads together, so that other work on the
+machine matters little, and what 1,000 meshes would take.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchbench.evaluation.scoring import ScoringJob, score_item
 from benchbench.evaluation.truth import TruthSource, has_mesh
 from benchbench.protocols.registry import load_scorer, protocols, unmet
 from benchbench.protocols.specs_search import SEARCH_PROTOCOLS
+from benchbench.protocols.truth import Memory
 
 SEARCHING = frozenset(spec.id for spec in SEARCH_PROTOCOLS)
 
@@ -52,18 +54,19 @@ def measure(store: Store, items: list[Item], names: Sequence[str]) -> list[tuple
     jobs = [ScoringJob.on(protocols()[name], store) for name in names]
     spent = dict.fromkeys(names, 0.0)
     for job in jobs:  # kernels, caches, imports
-        _score(job, items[0], store, truths)
+        _score(job, items[0], store, truths, Memory())
     for item in items:
+        memory = Memory()
         for job in jobs:
             start = time.process_time()
-            _score(job, item, store, truths)
+            _score(job, item, store, truths, memory)
             spent[job.spec.id] += time.process_time() - start
     return sorted(((n, s / len(items)) for n, s in spent.items()), key=lambda line: -line[1])
 
 
-def _score(job: ScoringJob, item: Item, store: Store, truths: TruthSource) -> None:
+def _score(job: ScoringJob, item: Item, store: Store, truths: TruthSource, memory: Memory) -> None:
     truth = truths[store.index_of(item.object_id)]
-    score_item(job.spec, load_scorer(job.spec), item, truth, job.settings(0.5))
+    score_item(job.spec, load_scorer(job.spec), item, truth, job.settings(0.5, memory))
 
 
 def table(store: Store, count: int, names: Sequence[str]) -> str:

@@ -8,8 +8,13 @@ from types import ModuleType
 
 import pytest
 
+from benchbench.evaluation.folder import RunFolder
+from benchbench.evaluation.predictions import Shard
 from benchbench.evaluation.run import run
-from benchbench.protocols.registry import protocols
+from benchbench.evaluation.scores import read_scores
+from benchbench.evaluation.scoring import ScoringJob, score_item
+from benchbench.evaluation.truth import TruthSource
+from benchbench.protocols.registry import load_scorer, protocols
 
 KINDS = ("mesh", "voxels", "points")
 
@@ -29,7 +34,10 @@ def test_a_run_is_scored_under_every_protocol(
     kind: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One object of three views. Scores are finite, within their bounds, and failures penalised."""
+    """One object of three views. Scores are finite, within their bounds, and failures penalised.
+
+    What protocols share about an item changes nothing: each alone gives the same bits.
+    """
     monkeypatch.setattr("benchbench.protocols.zeroshape.STEPS", (4, 4, 2))  # the search takes long
     stub = stubs.Stub(scale=0.9, voxels=kind == "voxels", points=kind == "points")
     stubs.STUBS["stub"] = stub
@@ -48,3 +56,17 @@ def test_a_run_is_scored_under_every_protocol(
                 assert min(0.0, metric.penalty) <= value <= 1.0, (name, metric.name)
             else:
                 assert 0.0 < value <= metric.penalty, (name, metric.name)
+    store = stubs.tiny_store(tiny_root)
+    folder = RunFolder(next(tmp_path.glob("*/stub-*")))
+    with Shard(folder.prediction_shard(0)) as shard:
+        item, threshold = shard.item(0), shard.threshold
+    for name in takers(kind):
+        job, truth = ScoringJob.on(protocols()[name], store), TruthSource(store)
+        alone = score_item(
+            job.spec,
+            load_scorer(job.spec),
+            item,
+            truth[store.index_of(item.object_id)],
+            job.settings(threshold),
+        )
+        assert list(read_scores(folder.score_shard(name, 0)))[: len(alone)] == alone, name

@@ -36,7 +36,7 @@ from benchbench.evaluation.run import run
 from benchbench.evaluation.scoring import ScoringJob
 from benchbench.evaluation.truth import TruthSource
 from benchbench.protocols.registry import get_protocol, load_scorer
-from benchbench.protocols.truth import NotAccepted
+from benchbench.protocols.truth import Memory, NotAccepted
 from benchbench.report.formats import FORMATS
 from benchbench.report.noise import Noise
 from benchbench.report.tables import OVER_CLASSES, OVER_OBJECTS
@@ -116,7 +116,7 @@ def test_other_seeds_are_other_draws_of_both_sides(stubs: ModuleType, store: Sto
     values = [v["chamfer"][name] for v in found.values]
     assert len(set(values)) == 3
     # The same object under another name, as the protocol itself would score it.
-    truth = replace(TruthSource(store)[row], object_id=f"{name} seed 2", _memory={})
+    truth = replace(TruthSource(store)[row], object_id=f"{name} seed 2", _memory=Memory())
     scorer = load_scorer(one.spec)
     twin = scorer(item.prediction, truth, (f"{name} seed 2", -1), one.settings(0.5))
     assert values[2] == twin["chamfer"]

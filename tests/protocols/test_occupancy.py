@@ -21,7 +21,8 @@ from benchbench.protocols.occupancy import (
     score_mesh,
     score_points,
 )
-from benchbench.protocols.truth import NotAccepted, Truth, Unscorable
+from benchbench.protocols.surface_samples import score_deftet
+from benchbench.protocols.truth import Memory, NotAccepted, Truth, Unscorable
 
 KEY = ("03001627/a", 0)
 SETTINGS = {"threshold": 0.5, "grid": None, "seed": 0}
@@ -198,3 +199,20 @@ def test_draws_are_keyed(monkeypatch: pytest.MonkeyPatch) -> None:
     first = score_mesh(brick, truth_of(brick), KEY, SETTINGS)
     assert score_mesh(brick, truth_of(brick), KEY, SETTINGS) == first
     assert score_mesh(brick, truth_of(brick), (KEY[0], 1), SETTINGS) != first
+
+
+def test_protocols_of_one_item_search_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[Cloud] = []
+
+    def counted(preds: Cloud, target: Cloud) -> Pair:
+        searches.append(preds)
+        return nearest_pair(preds, target)
+
+    monkeypatch.setattr("benchbench.protocols.clouds.nearest_pair", counted)
+    truth, preds = truth_of(box((0, 0, 0), (1, 1, 1))), box((0, 0, 0), (1, 1, 2))
+    scorers = (score_mesh, score_dvr, score_deftet)
+    alone = [scorer(preds, truth, ("a/b", 0), {}) for scorer in scorers]
+    assert len(searches) == 3
+    shared = {"memory": Memory()}
+    assert [scorer(preds, truth, ("a/b", 0), shared) for scorer in scorers] == alone
+    assert len(searches) == 4

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from benchbench.evaluation.signature_line import SignatureLine
 
@@ -32,12 +34,12 @@ class PairSignature(SignatureLine):
         ('yaw24', True)
     """
 
-    KEYS = {
+    KEYS: ClassVar[Mapping[str, str]] = {
         "protocol": "p", "truths": "gt", "preds": "preds", "norm": "norm", "surface": "surface",
         "align": "align", "fail": "fail", "mean": "mean", "objects": "n", "seed": "seed",
         "version": "bb",
     }  # fmt: skip
-    HASHED = ("truths", "preds")
+    HASHED: ClassVar[Collection[str]] = ("truths", "preds")
 
     truths: str
     preds: str

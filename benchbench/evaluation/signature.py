@@ -9,8 +9,9 @@ adds what is chosen when it is computed.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from benchbench import __version__
 from benchbench.core.errors import CheckError
@@ -36,12 +37,12 @@ class Signature(SignatureLine):
         (520, True)
     """
 
-    KEYS = {
+    KEYS: ClassVar[Mapping[str, str]] = {
         "protocol": "p", "dataset": "set", "split": "split", "views": "views", "frame": "frame",
         "align": "align", "fail": "fail", "mean": "mean", "objects": "n", "seed": "seed",
         "version": "bb",
     }  # fmt: skip
-    HASHED = ("dataset", "split")
+    HASHED: ClassVar[Collection[str]] = ("dataset", "split")
 
     dataset: str
     split: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from benchbench.core.errors import UsageError
@@ -68,12 +68,10 @@ class SignatureLine:
     def differences(self: Line, other: Line) -> list[str]:
         """What is not the same, but for the version; hashes agree as far as both are given."""
         found = []
-        for field in fields(self):
-            mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if field.name in self.HASHED and _same_hash(mine, theirs):
-                continue
-            if field.name != "version" and mine != theirs:
-                key = self.KEYS.get(field.name, "metric")
+        for name, key in {"metric": "metric", **self.KEYS}.items():
+            mine, theirs = getattr(self, name), getattr(other, name)
+            same = _same_hash(mine, theirs) if name in self.HASHED else mine == theirs
+            if name != "version" and not same:
                 found.append(f"{key} {mine} there, {theirs} here")
         return found
 
@@ -97,7 +95,12 @@ def _read_fields(text: str, keys: Collection[str]) -> tuple[str, dict[str, str]]
 
 
 def _same_hash(a: str, b: str) -> bool:
-    """Two "name@hash" agree, as far as both hashes are given; fewer than 4 digits prove nothing."""
+    """Two "name@hash" agree, as far as both hashes are given; fewer than 4 digits prove nothing.
+
+    What is written letter for letter alike is the same, whatever its length.
+    """
+    if a == b:
+        return True
     name, _, digits = a.rpartition("@")
     other, _, others = b.rpartition("@")
     shared = min(len(digits), len(others))

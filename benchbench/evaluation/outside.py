@@ -13,6 +13,7 @@ from benchbench.core.names import closest
 from benchbench.datasets.store import Store
 from benchbench.evaluation.meshes_in import SUFFIXES, read_shape
 from benchbench.evaluation.predictions import Item, Shard, make_item
+from benchbench.evaluation.shape_files import shape_files
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def open_outside(path: Path, store: Store) -> Outside:
         store: The data set that they belong to.
 
     Raises:
-        CheckError: An object or view that the data set does not have, or two files for one item.
+        CheckError: An object or view that the data set does not have, two files for one item, a
+            link, or a folder that cannot be read.
         MissingError: There is nothing.
     """
     if not path.exists():
@@ -101,17 +103,13 @@ def _from_folder(path: Path, store: Store) -> Outside:
     synset_of = {name: synset for synset, name in store.classes}
     entries: dict[tuple[str, int], Callable[[], Item]] = {}
     digest = hashlib.sha256()
-    ignored = 0
-    files = sorted(p for p in path.rglob("*") if p.is_symlink() or p.is_file())
+    files, ignored = shape_files(path)
     for file in files:
         parts = file.relative_to(path).parts
-        if file.suffix.lower() not in SUFFIXES and not file.is_symlink():
-            ignored += 1
-            continue
-        if file.is_symlink() or len(parts) not in (2, 3):
+        if len(parts) not in (2, 3):
             raise CheckError(
-                f"'{file}' is no plain <synset>/<object>/<view>{file.suffix}",
-                hint="links and other depths are not followed",
+                f"'{file}' is no <synset>/<object>/<view>{file.suffix}",
+                hint="other depths are not followed",
             )
         synset = synset_of.get(parts[0], parts[0])
         if len(parts) == 2:

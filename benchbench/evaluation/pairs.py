@@ -13,6 +13,7 @@ from benchbench.core.types import Mesh, Points, Voxels
 from benchbench.evaluation.alignment import plain
 from benchbench.evaluation.meshes_in import SUFFIXES, read_shape
 from benchbench.evaluation.predictions import make_item
+from benchbench.evaluation.shape_files import is_shape, shape_files
 from benchbench.protocols.convert import marching_cubes
 from benchbench.protocols.truth import Unscorable
 
@@ -26,7 +27,7 @@ class Side:
     Attributes:
         path: The folder, or the one file.
         files: By name: the path below the folder without its ending, with / between.
-        content: sha256 hex of the list of names, each with the hash of its file.
+        content: sha256 hex of the list of names with endings, each with the hash of its file.
         ignored: Files that are no shapes.
     """
 
@@ -59,8 +60,8 @@ def find_pairs(preds: Path, truths: Path) -> Pairs:
         truths: Likewise.
 
     Raises:
-        CheckError: A prediction without a truth, two files of one name, a name that is no text, or
-            a link.
+        CheckError: A prediction without a truth, two files of one name, a name that cannot be
+            printed, a link, or something that cannot be read.
         MissingError: A folder is not there or holds no shapes.
         UsageError: One is a folder and the other a file.
     """
@@ -89,23 +90,20 @@ def find_pairs(preds: Path, truths: Path) -> Pairs:
 def _side(path: Path, word: str, name: str) -> Side:
     """The shapes of a folder, or the one of a file, which is then called `name`."""
     files: dict[str, Path] = {}
-    ignored = 0
-    digest = hashlib.sha256()
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    if path.is_dir():
+        found, ignored = shape_files(path)
+    else:
+        found, ignored = ([path], 0) if is_shape(path) else ([], 1)
     for file in found:
-        if file.suffix.lower() not in SUFFIXES or (file.is_dir() and not file.is_symlink()):
-            ignored += not file.is_dir()
-            continue
-        if file.is_symlink() or not file.is_file():
-            raise CheckError(f"'{file}' is no plain file", hint="links are not followed")
         key = file.relative_to(path).with_suffix("").as_posix() if path.is_dir() else name
-        if not _is_text(key):
-            raise CheckError(f"'{file}' has a name that is no UTF-8", hint="rename it")
+        if not key.isprintable():  # it is printed, and written into files of lines
+            raise CheckError(f"'{file}' has a name that cannot be printed", hint="rename it")
         if key in files:
             raise CheckError(f"'{file}': '{key}' is there twice, '{files[key]}' is the other")
         files[key] = file
+    digest = hashlib.sha256()
     for key in sorted(files):
-        digest.update(f"{key}\n{sha256_file(files[key])}\n".encode())
+        digest.update(f"{key}{files[key].suffix.lower()}\n{_hash(files[key])}\n".encode())
     if not files:
         raise MissingError(
             f"'{path}' holds no {word} ({ignored} other files)",
@@ -114,12 +112,13 @@ def _side(path: Path, word: str, name: str) -> Side:
     return Side(path, dict(sorted(files.items())), digest.hexdigest(), ignored)
 
 
-def _is_text(name: str) -> bool:
+def _hash(file: Path) -> str:
     try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return sha256_file(file)
+    except OSError as error:
+        raise CheckError(
+            f"'{file}' cannot be read: {error.strerror}", hint=f"chmod u+r '{file}'"
+        ) from error
 
 
 def read_mesh(file: Path, name: str) -> Mesh:

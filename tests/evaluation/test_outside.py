@@ -142,8 +142,8 @@ def test_protocols_that_want_other_views(
         ("02691156/test0/3.obj", "3 views, no view 3"),
         ("02691156/test0/first.obj", "no number of a view"),
         ("02691156/test0/0.ply", "there twice"),
-        ("02691156/test0/0/0.obj", "no plain"),
-        ("alone.obj", "no plain"),
+        ("02691156/test0/0/0.obj", "is no <synset>"),
+        ("alone.obj", "is no <synset>"),
     ],
 )
 def test_unknown_ids_are_an_error(
@@ -161,7 +161,7 @@ def test_links_are_not_followed(stubs: ModuleType, tiny_root: Path, tmp_path: Pa
     store = stubs.tiny_store(tiny_root)
     fill(tmp_path / "mine", stubs, store)
     os.symlink("/etc/passwd", tmp_path / "mine" / "02691156" / "test0" / "01.obj")
-    with pytest.raises(CheckError, match="links"):
+    with pytest.raises(CheckError, match="no plain file"):
         open_outside(tmp_path / "mine", store)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import runpy
 from dataclasses import replace
@@ -254,14 +255,72 @@ def test_what_cannot_be_paired(tmp_path: Path) -> None:
         find_pairs(tmp_path / "t", tmp_path / "t")
 
 
-def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_a_link_to_a_folder_hides_nothing(tmp_path: Path) -> None:
+    """Truths behind it would leave the denominator."""
+    make(tmp_path, "t/a.obj", "elsewhere/b.obj")
+    (tmp_path / "t" / "more").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CheckError, match="more' is a link to a folder"):
+        find_pairs(tmp_path / "t", tmp_path / "t")
+    (tmp_path / "whole").symlink_to(tmp_path / "elsewhere")  # what a user names is followed
+    assert list(find_pairs(tmp_path / "whole", tmp_path / "whole").truths.files) == ["b"]
+    make(tmp_path, "u/a.obj")
+    (tmp_path / "u" / "notes.txt").symlink_to("/etc/passwd")
+    (tmp_path / "u" / "lost").symlink_to(tmp_path / "nowhere")
+    assert find_pairs(tmp_path / "u", tmp_path / "u").truths.ignored == 2
+
+
+def test_what_cannot_be_read_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's refusals are played: the superuser is refused nothing."""
+    make(tmp_path, "t/a.obj", "t/x/b.obj")
+    real = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if str(path).endswith("x"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refusing)
+        with pytest.raises(CheckError, match="x' cannot be read: Permission denied"):
+            find_pairs(tmp_path / "t", tmp_path / "t")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "benchbench.evaluation.pairs.sha256_file",
+            lambda file: (_ for _ in ()).throw(PermissionError(errno.EACCES, "Permission denied")),
+        )
+        with pytest.raises(CheckError, match=r"a\.obj' cannot be read: Permission denied"):
+            find_pairs(tmp_path / "t", tmp_path / "t")
+
+
+def test_a_pipe_is_no_shape(tmp_path: Path) -> None:
+    make(tmp_path, "t/a.obj")
+    os.mkfifo(tmp_path / "t" / "b.obj")
+    for place in (tmp_path / "t", tmp_path / "t" / "b.obj"):
+        with pytest.raises(CheckError, match="no plain file"):
+            find_pairs(place, place)
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"\x1b[2J", "\u202e".encode()])
+def test_a_name_that_cannot_be_printed(tmp_path: Path, name: bytes) -> None:
     (tmp_path / "t").mkdir()
     try:
-        Path(os.fsdecode(os.fsencode(tmp_path / "t") + b"/\xff.obj")).write_text("x")
+        Path(os.fsdecode(os.fsencode(tmp_path / "t") + b"/" + name + b".obj")).write_text("x")
     except OSError:
         pytest.skip("this file system takes no such name")
-    with pytest.raises(CheckError, match="a name that is no UTF-8"):
+    with pytest.raises(CheckError, match="a name that cannot be printed"):
         find_pairs(tmp_path / "t", tmp_path / "t")
+
+
+def test_another_ending_is_another_signature(tmp_path: Path) -> None:
+    """The same bytes under the wrong ending are unreadable: another number, so another hash."""
+    for side in ("p", "t"):
+        write(tmp_path / side / "a.obj", box((0, 0, 0), (1, 1, 1)))
+    good = score(tmp_path)
+    (tmp_path / "p" / "a.obj").rename(tmp_path / "p" / "a.off")
+    bad = score(tmp_path)
+    assert means(good)["chamfer"] < 1 < means(bad)["chamfer"]
+    lines = [r["alignments"]["none"]["signatures"]["chamfer"] for r in (good, bad)]
+    assert lines[0] != lines[1]
 
 
 def test_a_broken_truth_ends_it_before_anything_is_scored(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from benchbench.cuda_ops.nearest import chamfer_nearest, nearest
 from benchbench.cuda_ops.point_to_mesh import point_to_mesh
+from benchbench.cuda_ops.points_in_mesh import points_in_mesh
 from benchbench.cuda_ops.rasterize import rasterize_maps, rasterize_silhouettes
 from benchbench.cuda_ops.sample_surface import sample_surface
 from benchbench.cuda_ops.voxel_iou import voxel_iou
@@ -18,6 +19,7 @@ __all__ = [
     "chamfer_nearest",
     "nearest",
     "point_to_mesh",
+    "points_in_mesh",
     "rasterize_maps",
     "rasterize_silhouettes",
     "sample_surface",

@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from benchbench.core.types import Mesh
 from benchbench.evaluation.selftest import box, square
-from benchbench.protocols import inside
 from benchbench.protocols.inside import contains
 
 
@@ -65,15 +63,14 @@ def test_equal_to_the_slow_twin() -> None:
         assert contains(soup, points).tolist() == [slow(soup, p) for p in points]
 
 
-def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(8)
-    corners = rng.normal(size=(90, 3)).astype(np.float32)
-    soup = Mesh(corners, np.arange(90, dtype=np.int32).reshape(-1, 3))
-    points = rng.normal(size=(500, 3))
-    whole = contains(soup, points)
-    assert whole.any()
-    monkeypatch.setattr(inside, "_CHUNK", 1)
-    assert (contains(soup, points) == whole).all()
+def test_arrays_of_any_kind() -> None:
+    """Points of whole numbers and half precision, vertices in double; read-only, and turned."""
+    cube = box((0, 0, 0), (4, 4, 4))
+    points = np.array([[1, 2, 3], [3, 1, 1], [5, 1, 2]])
+    wide = Mesh(np.asfortranarray(cube.vertices, dtype=np.float64), cube.faces[:, ::-1])  # type: ignore[arg-type]
+    for array in (points, points.astype(np.float16), np.broadcast_to(points[:1], (3, 3))):
+        expected = [slow(cube, point) for point in array]
+        assert contains(cube, array).tolist() == contains(wide, array).tolist() == expected
 
 
 def test_flat_and_degenerate_meshes_contain_nothing() -> None:

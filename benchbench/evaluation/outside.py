@@ -123,7 +123,8 @@ def _from_folder(path: Path, store: Store) -> Outside:
         if (object_id, view) in entries:
             raise CheckError(f"'{file}': '{object_id}' view {view} is there twice")
         entries[object_id, view] = lambda i=object_id, v=view, f=file: _read(i, v, f)  # type: ignore[misc]
-        digest.update(f"{object_id} {view} {sha256_file(file)}\n".encode())
+        what = f"{object_id} {view} {file.suffix.lower()} {sha256_file(file)}"
+        digest.update(f"{what}\n".encode())
     if not entries:
         raise MissingError(
             f"'{path}' holds no predictions ({ignored} other files)",

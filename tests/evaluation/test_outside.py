@@ -98,6 +98,19 @@ def test_absent_items_are_penalised_and_named(
     assert every["predictions"]["failed"]["missing"] == 15
 
 
+def test_a_file_that_gets_its_right_ending_is_read_again(
+    stubs: ModuleType, tiny_root: Path, tmp_path: Path
+) -> None:
+    """The same bytes: unreadable under the wrong ending, perfect under the right one."""
+    store = stubs.tiny_store(tiny_root)
+    fill(tmp_path / "mine", stubs, store)
+    file = tmp_path / "mine" / store.object_ids[int(store.indices("test")[0])] / "00.obj"
+    wrong = file.rename(file.with_suffix(".off"))
+    assert score(tmp_path / "mine", store, tmp_path / "runs")["predictions"]["failed"]
+    wrong.rename(file)
+    assert not score(tmp_path / "mine", store, tmp_path / "runs")["predictions"]["failed"]
+
+
 def test_names_of_classes_and_whole_objects(
     stubs: ModuleType, tiny_root: Path, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchbench.baselines.learn3d.spec import INPUT, SMALL, SilhouetteOptions
+from benchbench.baselines.learn3d.spec import INPUT, SHAPES13, SilhouetteOptions
 from benchbench.baselines.spec import BaselineSpec
 
 
@@ -41,7 +41,7 @@ class VplOptions(SilhouetteOptions):
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "kato": {},
-    "shapes13": {**SMALL, "steps": 4000, "laplacian": 0.3, "discriminator": (8, 8, 16, 16)},
+    "shapes13": {**SHAPES13, "adversarial": 0.1, "discriminator": (8, 8, 16, 16)},
 }
 """The published run trains one class: add `--set classes=chair`. `shapes13` is shipped."""
 

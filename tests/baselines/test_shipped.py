@@ -25,6 +25,7 @@ BETTER = {"bench-iou-v1:iou": 1, "bench-surface-v1:chamfer": -1}
 WIDTHS: dict[str, Callable[[Path], Any]] = {
     "kato": lambda path: read_kato(path)[0],
     "learn3d": lambda path: read_learn3d(path)[0],
+    "vpl": lambda path: read_learn3d(path, "vpl")[0],
     "dibr": lambda path: read_dibr(path)[0],
 }
 FILES = [(name, "shapes13") for name in WIDTHS] + [("learn3d", "shapes13-plain")]

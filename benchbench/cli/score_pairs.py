@@ -250,7 +250,9 @@ def _tell(common: Common, result: dict[str, Any], choices: Choices) -> None:
         words = ", ".join(f"{count} {status}" for status, count in preds["failed"].items())
         common.say(f"{len(failed)} predictions failed and got the penalty ({words})")
         for one in failed[:_NAMED]:
-            common.say(f"  {one['name']}: {one['status']}: {one['message']}")
+            some = one["alignments"]
+            where = "" if len(some) == len(choices.aligns) else f" (under {', '.join(some)})"
+            common.say(f"  {one['name']}: {one['status']}: {one['message']}{where}")
         if len(failed) > _NAMED:
             common.say(f"  ... all {len(failed)} are named with --json and in the file of --out")
     sizes = [pair["size"] for pair in result["pairs"] if pair["size"] is not None]

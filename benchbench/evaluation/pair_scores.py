@@ -175,7 +175,7 @@ def score_pairs(
         "metrics": [asdict(metric) for metric in metrics()],
         "alignments": {a: _summary(pairs, choices, a, found) for a in choices.aligns},
         "predictions": _side(pairs.preds, [p.build for p in found.values() if p.build is not None])
-        | _failures(found, choices.aligns[0]),
+        | _failures(found),
         "truths": _side(pairs.truths, list(truths.values())),
         "pairs": [
             {
@@ -318,16 +318,21 @@ def _side(side: Side, builds: Sequence[Build]) -> dict[str, Any]:
     }
 
 
-def _failures(found: dict[str, Pair], align: str) -> dict[str, Any]:
-    """Predictions without a score as they are, by reason and by name."""
-    scored = {name: pair.scored[align] for name, pair in found.items()}
-    wrong = {name: one for name, one in scored.items() if one.status != OK}
+def _failures(found: dict[str, Pair]) -> dict[str, Any]:
+    """Predictions without a score under any alignment, by reason and by name.
+
+    One that fails under some alignments only is named with the first of them.
+    """
+    named = []
+    for name, pair in found.items():
+        wrong = {align: one for align, one in pair.scored.items() if one.status != OK}
+        if wrong:
+            first = next(iter(wrong.values()))
+            record = {"name": name, "status": first.status, "message": first.message}
+            named.append({**record, "alignments": list(wrong)})
     return {
-        "failed": dict(sorted(Counter(one.status for one in wrong.values()).items())),
-        "failed_pairs": [
-            {"name": name, "status": one.status, "message": one.message}
-            for name, one in wrong.items()
-        ],
+        "failed": dict(sorted(Counter(str(one["status"]) for one in named).items())),
+        "failed_pairs": named,
     }
 
 

@@ -81,6 +81,17 @@ def test_failures_end_in_four(bench: Call) -> None:
     assert "173.21" in done.stdout and re.search(r"^predictions +1 +0 +0 +0$", done.stdout, re.M)
 
 
+def test_a_failure_under_one_alignment_is_told(bench: Call) -> None:
+    """A turn about y brings the box beyond a million sizes of the truth."""
+    for side in "pt":
+        Path(side, "b.obj").unlink()
+    Path("p/a.obj").write_text(re.sub(r"v (\S+) (\S+) \S+", r"v 99000\1 99000\2 990000", BOX))
+    done = bench("p", "--gt", "t", "--align", "yaw24")
+    assert done.exit_code == 4
+    assert "1 predictions failed and got the penalty (1 invalid)" in done.stderr
+    assert re.search(r"^  a: invalid: .* beyond .* \(under yaw24\)$", done.stderr, re.M)
+
+
 def test_json_and_csv(bench: Call) -> None:
     Path("p/a.obj").rename("p/=cmd.obj")
     Path("t/a.obj").rename("t/=cmd.obj")

@@ -167,7 +167,8 @@ def test_what_fails_is_counted_and_named(tmp_path: Path) -> None:
     for name, words in STATUSES.items():  # readers differ in which of two words is theirs
         assert named.pop(name) in words.split(" or "), name
     assert not named
-    assert all(one["message"] for one in result["predictions"]["failed_pairs"])
+    for one in result["predictions"]["failed_pairs"]:
+        assert one["message"] and one["alignments"] == ["none", "yaw24"]
     assert sum(result["predictions"]["failed"].values()) == 12
     for align in ("none", "yaw24"):
         found = result["alignments"][align]
@@ -180,6 +181,21 @@ def test_what_fails_is_counted_and_named(tmp_path: Path) -> None:
     # In its own box even a triangle of 1e30 is a shape; the rest is none in any frame.
     own = score(tmp_path, replace(PLAIN, norm="each-box"))["predictions"]["failed_pairs"]
     assert {one["name"] for one in own} == set(STATUSES) - {"huge"}
+
+
+def test_what_fails_under_one_alignment_is_named(tmp_path: Path) -> None:
+    """At (9.9e5, y, 9.9e5) it lies within the million that is scored; most turns about y bring one
+    coordinate beyond it, up to 1.4e6."""
+    corner = np.float32([9.9e5, 9.9e5, 9.9e5])
+    far = np.stack([corner, corner - np.float32([0, 0, 1e4]), corner - np.float32([0, 1e4, 0])])
+    write(tmp_path / "t" / "far.ply", box((-0.5,) * 3, (0.5,) * 3))
+    write(tmp_path / "p" / "far.ply", Mesh(far, np.array([[0, 1, 2]], np.int32)))
+    result = score(tmp_path, Choices(("none", "yaw24"), "truth-box", "all"))
+    assert [result["alignments"][a]["failed"] for a in ("none", "yaw24")] == [0, 1]
+    preds = result["predictions"]
+    (named,) = preds["failed_pairs"]
+    assert preds["failed"] == {"invalid": 1} and named["alignments"] == ["yaw24"]
+    assert (named["name"], named["status"]) == ("far", "invalid") and "beyond" in named["message"]
 
 
 def test_a_pair_is_scored_alike_alone_and_among_others(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ penalty; it is counted and named, and every mean is over all truths.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -354,16 +353,19 @@ def _scored(record: dict[str, Any] | None) -> Scored | None:
     if record is None:
         return None
     try:
-        pose = record["pose"] and Similarity(
-            float(record["pose"]["scale"]),
-            np.array(record["pose"]["turn"], np.float64).reshape(3, 3),
-            np.array(record["pose"]["shift"], np.float64).reshape(3),
-        )
+        status, message = str(record["status"]), str(record["message"])
+        pose = None
+        if status == OK:
+            pose = Similarity(
+                float(record["pose"]["scale"]),
+                np.array(record["pose"]["turn"], np.float64).reshape(3, 3),
+                np.array(record["pose"]["shift"], np.float64).reshape(3),
+            )
         scores = {m.name: float(record["scores"][m.name]) for m in metrics()}
         seconds = float(record["seconds"])
-        status, message = str(record["status"]), str(record["message"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    if not all(map(math.isfinite, (*scores.values(), seconds))):
-        return None
-    return Scored(status, message, scores, pose, seconds)
+    numbers = [*scores.values(), seconds]
+    if pose is not None:
+        numbers += [pose.scale, *pose.turn.flat, *pose.shift]
+    return Scored(status, message, scores, pose, seconds) if np.isfinite(numbers).all() else None

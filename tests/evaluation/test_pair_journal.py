@@ -101,20 +101,38 @@ def test_a_broken_line_is_computed_again(computed: list[tuple[str, str]], line: 
     assert len(computed) >= 5 and len(Path("pairs.csv").read_text().splitlines()) == 7
 
 
-@pytest.mark.parametrize("value", ["1e999", '"nan"', "null", '"x"'])
+NO_NUMBER = ["1e999", '"nan"', "null", '"x"', "1" + "0" * 400]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((("scores", "chamfer"), value) for value in NO_NUMBER),
+        (("seconds",), "1e999"),
+        (("pose", "scale"), "1e999"),
+        (("pose", "shift"), "[0, 0, 1e999]"),
+        (("pose", "turn"), "[1]"),
+        (("pose",), "0"),
+        (("pose",), "null"),
+    ],
+)
 def test_a_number_that_is_none_is_computed_again(
-    computed: list[tuple[str, str]], value: str
+    computed: list[tuple[str, str]], place: tuple[str, ...], value: str
 ) -> None:
     Path("stop").write_text("1")
     bench("-o", "pairs.csv")
     partial = Path("pairs.csv.partial")
     head, line = partial.read_text().splitlines()
     record = json.loads(line)
-    record[2]["scores"]["chamfer"] = "HERE"
+    at = record[2]
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = "HERE"
     partial.write_text(head + "\n" + json.dumps(record).replace('"HERE"', value) + "\n")
     computed.clear()
     Path("stop").write_text("99")
-    assert bench("-o", "pairs.csv").exit_code == 0
+    done = bench("-o", "pairs.csv", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout, parse_constant=pytest.fail)
     assert computed[0] == ("a", "none") and len(computed) == 6
 
 

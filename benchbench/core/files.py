@@ -107,10 +107,10 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Reads JSON; a broken file is an `InputError` that names it."""
+    """Reads JSON; a file that is broken or nested without end is an `InputError` that names it."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' is not valid JSON: {error}") from error
 
 

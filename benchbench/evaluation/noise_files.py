@@ -74,7 +74,7 @@ def _read(
         if path.stat().st_size > _MOST:
             return None
         content = read_json(path)
-    except (InputError, OSError, RecursionError):
+    except (InputError, OSError):
         return None
     if not isinstance(content, dict) or (content.get("schema"), content.get("key")) != (
         _SCHEMA, key

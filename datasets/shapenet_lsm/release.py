@@ -123,10 +123,7 @@ def read_splits(path: Path) -> Split:
         InputError: Another form, or an id twice.
     """
     read_file(path, _SPLIT_BYTES)
-    try:
-        content = read_json(path)
-    except RecursionError as error:
-        raise InputError(f"'{path}' is nested too deeply; refused") from error
+    content = read_json(path)
     parts: Split = {part: [] for part in SPLITS}
     seen: set[str] = set()
     if not isinstance(content, dict):

@@ -52,7 +52,11 @@ def test_json_is_strict(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, {"a": float("nan")})
     assert files.read_json(path) == {"a": [1.5, None], "b": 1}
-    path.write_text("{broken")
+    for broken in ("{broken", "[" * 100_000, '{"a": 1' + "0" * 10_000 + "}"):
+        path.write_text(broken)
+        with pytest.raises(InputError, match=r"a\.json.*not valid JSON"):
+            files.read_json(path)
+    path.write_bytes(b'"\xff"')
     with pytest.raises(InputError, match=r"a\.json.*not valid JSON"):
         files.read_json(path)
 

@@ -13,6 +13,7 @@ from benchbench.datasets.store import Store
 
 NO_WEIGHTS = "none"
 _MOST = 200  # letters
+_WORDS = ("supervision", "networks")
 
 
 def method_facts(spec: Any, baseline: Any, checkpoint: Path | None, store: Store) -> dict[str, Any]:
@@ -30,11 +31,10 @@ def method_facts(spec: Any, baseline: Any, checkpoint: Path | None, store: Store
         without weights; "training_time": the record's words on machine and time; "trained_on":
         of a method without weights, the list of what it was made of.
     """
-    supervision = getattr(spec, "supervision", None)
-    networks = getattr(spec, "networks", "")
+    supervision, networks = (_line(getattr(spec, name, None)) for name in _WORDS)
     facts: dict[str, Any] = {
-        "supervision": None if supervision in (None, "", "unknown") else str(supervision),
-        "networks": networks or None,
+        "supervision": None if supervision == "unknown" else supervision,
+        "networks": networks,
         "parameters": None,
         "training_time": None,
         "trained_on": None,
@@ -93,7 +93,7 @@ def _record(spec: Any, baseline: Any, checkpoint: Path | None) -> dict[str, Any]
             return None
     try:
         folder = weights_folder(spec.id)
-    except ModuleNotFoundError:  # of another package
+    except (ModuleNotFoundError, TypeError):  # of another package, perhaps called as a module here
         return None
     for path in sorted(folder.glob("*.json")):
         try:

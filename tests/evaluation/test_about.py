@@ -84,7 +84,10 @@ def test_other_forms_are_unknown(checkpoint: Path, content: dict[str, Any], key:
     assert facts(checkpoint)[key] is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"sha256": "of another file"}', None])
+@pytest.mark.parametrize(
+    "text",
+    ["{", pytest.param("[" * 100_000, id="deep"), "[]", '{"sha256": "of another file"}', None],
+)
 def test_a_record_of_another_file_says_nothing(checkpoint: Path, text: str | None) -> None:
     beside = checkpoint.with_suffix(".json")
     beside.unlink() if text is None else beside.write_text(text)
@@ -92,6 +95,22 @@ def test_a_record_of_another_file_says_nothing(checkpoint: Path, text: str | Non
     assert facts(checkpoint, spec) == UNKNOWN
     assert facts(None, spec) == UNKNOWN
     assert facts(checkpoint.with_name("absent"), spec) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "value", ["a\nb", "\x1b[2J", "x" * 201, "", "unknown", 7, ("joint",), None]
+)
+def test_words_of_another_package_are_a_line_or_unknown(value: Any) -> None:
+    """They go into result files, which a leaderboard reads, and into tables."""
+    spec = SimpleNamespace(id="theirs", supervision=value, networks="joint")
+    assert facts(None, spec) == {**UNKNOWN, "networks": "joint"}
+    other = SimpleNamespace(id="theirs", supervision="voxels", networks=value)
+    known = {"supervision": "voxels", "networks": "unknown" if value == "unknown" else None}
+    assert facts(None, other) == {**UNKNOWN, **known}
+
+
+def test_a_method_called_as_a_module_of_ours() -> None:
+    assert facts(None, SimpleNamespace(id="truth")) == UNKNOWN
 
 
 def test_without_a_record_the_network_is_counted(checkpoint: Path) -> None:

@@ -10,8 +10,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchbench.core.errors import MissingError
-from benchbench.core.files import atomic_path
+from benchbench.core.errors import CheckError, MissingError
+from benchbench.core.files import atomic_path, sha256_file
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
 from benchbench.datasets import consent
@@ -120,7 +120,14 @@ def prepare_weights(
         raise MissingError(
             f"'{source}' holds no '{path.name}'", hint=f"bench prepare {name} fetches it"
         )
-    consent.record(data_root(root), name, weights.licence, "own files")
     with atomic_path(path) as temporary:
         shutil.copyfile(theirs, temporary)
+        digest = sha256_file(temporary)
+        if not digest.startswith(weights.archive.sha256_start):
+            raise CheckError(
+                f"'{theirs}' has sha256 {digest}, {weights.archive.sha256_start}... belongs",
+                hint=f"bench prepare {name} fetches it",
+            )
+    # Whoever has the file has been asked for its terms by those who gave it.
+    consent.record(data_root(root), name, weights.licence, "own files")
     return prepared_weights(name, root)

@@ -101,6 +101,18 @@ def test_from_a_folder(known: None, tmp_path: Path) -> None:
         prepare_weights("godo", tmp_path)
 
 
+def test_a_wrong_file_of_ones_own_is_no_acceptance(known: None, tmp_path: Path) -> None:
+    """Nor is anything left of it: the terms are asked for before anything is fetched."""
+    (tmp_path / "good.pth").write_bytes(b"<html>sign in</html>")
+    for source in (tmp_path, tmp_path / "good.pth"):
+        with pytest.raises(CheckError, match=f"good.pth' has sha256 .*{HASH[:8]}... belongs") as it:
+            prepare_weights("good", tmp_path / "root", source=source)
+        assert it.value.hint == "bench prepare good fetches it"
+    assert [p for p in (tmp_path / "root").rglob("*") if p.is_file()] == []
+    with pytest.raises(MissingError, match="are not accepted yet"):
+        prepare_weights("good", tmp_path / "root", quiet=True)
+
+
 def run(*words: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(cli, list(words))
     return result.exit_code, result.stdout, result.stderr

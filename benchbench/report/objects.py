@@ -55,8 +55,14 @@ class ObjectFiles:
                 )
             self._read[path] = read_objects(path)
         found = self._read[path].get(protocol)
-        wanted = int(result.content["protocols"][protocol]["objects"])
-        if found is None or any(len(v) != wanted for v in found.values.values()):
+        summary = result.content["protocols"][protocol]
+        wanted, classes = int(summary["objects"]), summary["per_class"].keys()
+        if (
+            found is None
+            or found.values.keys() != summary["mean_over_classes"].keys()
+            or any(len(v) != wanted for v in found.values.values())
+            or {i.partition("/")[0] for i in found.views} != classes
+        ):
             raise CheckError(f"'{path}' does not hold the {wanted} objects of {protocol}")
         return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchbench.core.errors import InputError, MissingError
+from benchbench.core.errors import InputError, MissingError, printable
 from benchbench.core.files import read_json
 
 KIND = "benchbench result"
@@ -110,23 +111,53 @@ def _read(file: Path, named: bool) -> Result:
         raise InputError(
             f"'{file}' has schema {content.get('schema')}, this version reads 1", hint=again
         )
-    result = Result(file, content, named)
+    result = Result(file, _shown(content), named)
     try:
         hash(result.where)
         _ = (result.baseline, result.views, content["hash"], content["complete"])
-        for name, summary in content["protocols"].items():
-            _check_summary(name, summary)
-    except (KeyError, TypeError, AttributeError) as error:
+        synsets = _check_dataset(result.content["dataset"])
+        _ = result.content["selection"]["views_of_set"]
+        for name, summary in result.content["protocols"].items():
+            _check_summary(name, summary, synsets)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"'{file}' lacks what a result holds ({error})", hint=again) from error
     return result
 
 
-def _check_summary(name: str, summary: dict[str, Any]) -> None:
+def _shown(content: Any) -> Any:
+    """The same with every text on one line that a terminal takes for text: it is a stranger's."""
+    if isinstance(content, str):
+        return printable(" ".join(content.split()))
+    if isinstance(content, dict):
+        return {_shown(key): _shown(value) for key, value in content.items()}
+    return [_shown(value) for value in content] if isinstance(content, list) else content
+
+
+def _check_dataset(dataset: dict[str, Any]) -> list[str]:
+    """Its synsets; KeyError or TypeError where it does not say which objects were scored."""
+    for key in ("id", "identity", "split", "split_name", "split_hash"):
+        if not isinstance(dataset[key], str):
+            raise TypeError(f"dataset: {key} is {dataset[key]!r}")
+    classes = dataset["classes"]
+    for pair in classes if isinstance(classes, list) else [classes]:
+        if not (
+            isinstance(pair, list) and len(pair) == 2 and all(isinstance(w, str) for w in pair)
+        ):
+            raise TypeError(f"dataset: a class is {pair!r}")
+    synsets = [synset for synset, _ in classes]
+    if twice := {synset for synset in synsets if synsets.count(synset) > 1}:
+        raise KeyError(f"dataset: {', '.join(sorted(twice))} twice")
+    return synsets
+
+
+def _check_summary(name: str, summary: dict[str, Any], synsets: Sequence[str]) -> None:
     """KeyError or TypeError where the numbers of a protocol are not all there."""
     for key in ("objects", "items", "ok"):
         if not isinstance(summary[key], int):
             raise TypeError(f"{name}: {key} is {summary[key]!r}")
     rows = [row["metrics"] for row in summary["per_class"].values()]
+    if strange := summary["per_class"].keys() - set(synsets):
+        raise KeyError(f"{name}: {', '.join(sorted(strange))} is no class of the data set")
     metrics = summary["mean_over_classes"].keys()
     for means in (summary["mean_over_classes"], summary["mean_over_objects"], *rows):
         if means.keys() != metrics:
@@ -134,3 +165,4 @@ def _check_summary(name: str, summary: dict[str, Any]) -> None:
         for metric, value in means.items():
             if not isinstance(value, int | float):
                 raise TypeError(f"{name}:{metric} is {value!r}")
+            math.isfinite(value)  # OverflowError of an integer beyond all numbers

@@ -168,9 +168,9 @@ def prepare(
                 f"there is no folder '{source}'",
                 hint=f"give the folder which holds the files: bench prepare {spec.id} --from DIR",
             )
+        found = converter.locate(source)  # first: a folder without the files accepts no terms
         consent.record(root, spec.id, spec.licence, "own files")
         messages.append("terms of these files: " + consent.terms(spec.licence))
-        found = converter.locate(source)
     else:
         found = _fetch(converter, root, accept_license, quiet)
     try:

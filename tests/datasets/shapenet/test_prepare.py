@@ -267,6 +267,14 @@ def test_own_files_need_no_consent_but_show_the_terms(prepared: Store) -> None:
     assert "ShapeNet terms of use" in note
 
 
+def test_a_folder_without_the_files_is_no_consent(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingError, match="holds neither"):
+        prepare(tmp_path / "root", source=tmp_path / "empty", **QUIET)
+    with pytest.raises(MissingError, match="are not accepted yet"):
+        prepare(tmp_path / "root", **QUIET)
+
+
 def test_without_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingError, match="terms") as caught:
         prepare(tmp_path, **QUIET)

@@ -15,6 +15,7 @@ from benchbench.baselines.checkpoints import read_training, shipped_checkpoint, 
 from benchbench.baselines.dibr.weights import read_checkpoint as read_dibr
 from benchbench.baselines.kato.weights import read_checkpoint as read_kato
 from benchbench.baselines.learn3d.weights import read_checkpoint as read_learn3d
+from benchbench.baselines.r2n2.weights import read_checkpoint as read_r2n2
 from benchbench.core.classes import SYNSETS
 from benchbench.core.files import sha256_file
 
@@ -24,6 +25,7 @@ BETTER = {"bench-iou-v1:iou": 1, "bench-surface-v1:chamfer": -1}
 # What says how wide the network of a file is, of the methods with three seeds.
 WIDTHS: dict[str, Callable[[Path], Any]] = {
     "kato": lambda path: read_kato(path)[0],
+    "r2n2": lambda path: read_r2n2(path).architecture,
     "learn3d": lambda path: read_learn3d(path)[0],
     "vpl": lambda path: read_learn3d(path, "vpl")[0],
     "dibr": lambda path: read_dibr(path)[0],

@@ -10,16 +10,16 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from benchbench.baselines.truth import true_shape
-from benchbench.core.files import sha256_text
+from benchbench.core.errors import CheckError, MissingError
 from benchbench.core.types import Points
 from benchbench.datasets.clouds import has_points, surface_points
 from benchbench.datasets.store import Store
 from benchbench.evaluation.folder import RunFolder
 from benchbench.evaluation.predictions import OK, Item, Shard, make_item
 from benchbench.evaluation.scoring import ScoringJob, score_item
+from benchbench.evaluation.stored import prediction_places
 from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
 from benchbench.protocols.registry import load_scorer
 from benchbench.protocols.truth import Memory, NotAccepted
@@ -188,26 +188,20 @@ def stored_items(
     Returns:
         None where the predictions are not at hand, or are others.
     """
-    shards: list[Path] = []
-    contents: list[str] = []
-    places: dict[str, tuple[int, int, int]] = {}  # object: (view, shard, number)
-    threshold = THRESHOLD
-    look = set(objects)
-    while folder.prediction_shard(len(shards)).is_file():
-        path = folder.prediction_shard(len(shards))
-        with Shard(path) as shard:
-            contents.append(shard.content)
-            threshold = shard.threshold
-            for n, (object_id, view) in enumerate(shard.keys):
-                first = (view, len(shards), n)
-                if object_id in look and job.spec.looks_at(view):
-                    places[object_id] = min(places.get(object_id, first), first)
-        shards.append(path)
-    if not shards or sha256_text("\n".join(contents)) != wanted or set(places) != look:
+    try:
+        places = prediction_places(folder, wanted)
+    except (MissingError, CheckError):
         return None
-    items = []
+    first: dict[str, tuple[str, int]] = {}
+    for object_id, view in sorted(places, key=lambda key: key[1]):
+        if job.spec.looks_at(view):
+            first.setdefault(object_id, (object_id, view))
+    if not set(objects) <= set(first):
+        return None
+    items, threshold = [], THRESHOLD
     for object_id in objects:
-        _, k, n = places[object_id]
-        with Shard(shards[k]) as shard:
+        path, n = places[first[object_id]]
+        with Shard(path) as shard:
             items.append(shard.item(n))
+            threshold = shard.threshold
     return items, threshold

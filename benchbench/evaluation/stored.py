@@ -23,7 +23,7 @@ def prediction_places(folder: RunFolder, expected: str) -> dict[tuple[str, int],
     """
     found: dict[tuple[str, int], tuple[Path, int]] = {}
     contents = []
-    for path in sorted(folder.predictions.glob("shard-*.h5")):
+    while (path := folder.prediction_shard(len(contents))).is_file():
         with Shard(path) as shard:
             contents.append(shard.content)
             for n, key in enumerate(shard.keys):

@@ -17,7 +17,7 @@ from benchbench.protocols.convert import RESOLUTION, Matrix, check_size
 
 BoolGrid = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
-_PAIRS = 1 << 18  # of triangles and cells that are tested at once
+_PAIRS = 1 << 15  # of triangles and cells that are tested at once; many more leave the cache
 
 
 def separating_axis_voxels(

@@ -17,6 +17,7 @@ from benchbench.core.names import require
 if TYPE_CHECKING:
     from benchbench.evaluation.pair_scores import Choices
     from benchbench.evaluation.pair_signature import PairSignature
+    from benchbench.evaluation.pairs import Pairs
 
 _NAMED = 5  # failed pairs that are named on stderr
 _ODD_SIZE = 1.5  # a median prediction of so many times the truth's size has another unit
@@ -147,6 +148,8 @@ def score_pairs(
     for side, word in ((pairs.preds, "predictions"), (pairs.truths, "truths")):
         if side.ignored:
             common.say(f"{side.ignored} files are no {word} and were not read")
+    if wanted is not None:
+        _check_repeatable(wanted, pairs, choices)
     if out is None and len(choices.aligns) > 1:
         common.say("without --out FILE nothing is kept of a command that is interrupted")
     journal = Journal(out, about(pairs, choices))
@@ -203,6 +206,22 @@ def _wanted(text: str, options: PairOptions) -> PairSignature:
     return found
 
 
+def _check_repeatable(wanted: PairSignature, pairs: Pairs, choices: Choices) -> None:
+    """Looks before anything is scored: a search takes half a minute a pair.
+
+    Raises:
+        CheckError: These pairs are not what the signature says.
+    """
+    from benchbench.evaluation.pair_scores import signature
+
+    own = signature(pairs, choices, wanted.align, wanted.metric)
+    if wrong := wanted.differences(own):
+        raise CheckError(
+            f"what would be scored is not what the signature says: {'; '.join(wrong)}",
+            hint=f"its own signature: {own}",
+        )
+
+
 def _answer(common: Common, result: dict[str, Any]) -> None:
     from benchbench.report.pairs import scores_sheet, sides_sheet
     from benchbench.report.text import to_text
@@ -218,9 +237,7 @@ def _answer(common: Common, result: dict[str, Any]) -> None:
 def _answer_signatures(
     common: Common, result: dict[str, Any], wanted: PairSignature | None
 ) -> None:
-    """A line for each mean; or the one that was asked for, if it is what was asked."""
-    from benchbench.evaluation.pair_signature import PairSignature
-
+    """A line for each mean; or the one that was asked for."""
     found = [
         (f"{align}:{metric}", summary["mean"][metric], line)
         for align, summary in result["alignments"].items()
@@ -228,12 +245,6 @@ def _answer_signatures(
     ]
     if wanted is not None:
         found = [one for one in found if one[0] == f"{wanted.align}:{wanted.metric}"]
-        wrong = wanted.differences(PairSignature.parse(found[0][2]))
-        if wrong:
-            raise CheckError(
-                f"what was scored is not what the signature says: {'; '.join(wrong)}",
-                hint=f"its own signature: {found[0][2]}",
-            )
     if common.json:
         lines = {name: {"value": value, "signature": line} for name, value, line in found}
         answer_json({"signatures": lines})

@@ -140,6 +140,31 @@ def about(pairs: Pairs, choices: Choices) -> dict[str, Any]:
     }
 
 
+def signature(pairs: Pairs, choices: Choices, align: str, metric: str) -> PairSignature:
+    """What a mean over these pairs is; known before anything is scored.
+
+    Args:
+        pairs: From `find_pairs`.
+        choices: Normalisation and surface.
+        align: Name of an alignment.
+        metric: Of the protocol.
+    """
+    return PairSignature(
+        metric=metric,
+        protocol=PROTOCOL,
+        truths=pairs.truths.content[:DIGITS],
+        preds=pairs.preds.content[:DIGITS],
+        norm=choices.norm,
+        surface=choices.surface,
+        align=align,
+        fail="worst",
+        mean="objects",
+        objects=len(pairs.truths.files),
+        seed=SEED,
+        version=__version__,
+    )
+
+
 def score_pairs(
     pairs: Pairs, choices: Choices, quiet: bool = False, journal: Journal | None = None
 ) -> dict[str, Any]:
@@ -278,22 +303,7 @@ def _summary(pairs: Pairs, choices: Choices, align: str, found: dict[str, Pair])
     for metric in metrics():
         values = {name: one.scores[metric.name] for name, one in scored.items()}
         means[metric.name], medians[metric.name] = mean(list(values.values())), median(values)
-        lines[metric.name] = str(
-            PairSignature(
-                metric=metric.name,
-                protocol=PROTOCOL,
-                truths=pairs.truths.content[:DIGITS],
-                preds=pairs.preds.content[:DIGITS],
-                norm=choices.norm,
-                surface=choices.surface,
-                align=align,
-                fail="worst",
-                mean="objects",
-                objects=len(values),
-                seed=SEED,
-                version=__version__,
-            )
-        )
+        lines[metric.name] = str(signature(pairs, choices, align, metric.name))
     return {
         "mean": means,
         "median": medians,

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchbench.cli.main import cli
-from benchbench.evaluation import alignment, outer_surface
+from benchbench.evaluation import alignment, outer_surface, pair_scores
 
 Call = Callable[..., Result]
 BOX = "".join(f"v {x} {y} {z}\n" for x in (0, 1) for y in (0, 0.5) for z in (0, 0.25))
@@ -121,10 +121,23 @@ def test_signatures_are_printed_and_computed_again(bench: Call) -> None:
     assert (again.exit_code, again.stdout) == (0, f"{value}  {line}\n")
     as_json = json.loads(bench("p", "--gt", "t", "--signature", line, "-q", "--json").stdout)
     assert as_json["signatures"]["yaw24:chamfer"]["signature"] == line
+
+
+def test_another_signature_is_refused_before_anything_is_scored(
+    bench: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search takes half a minute a pair."""
+    line = bench("p", "--gt", "t", "--signatures", "-q").stdout.splitlines()[0].partition("  ")[2]
+    monkeypatch.setattr(pair_scores, "score_pairs", lambda *_: pytest.fail("scored"))
+    for change in (("|seed:0", "|seed:1"), ("|n:2", "|n:3"), ("mean:objects", "mean:classes")):
+        done = bench("p", "--gt", "t", "--signature", line.replace(*change), "-q")
+        key = change[0].partition(":")[0].strip("|")
+        assert (done.exit_code, done.stdout) == (5, "")
+        assert f"what would be scored is not what the signature says: {key} " in done.stderr
     Path("p/b.obj").write_text(BOX)
-    other = bench("p", "--gt", "t", "--signature", line, "-q")
-    assert (other.exit_code, other.stdout) == (5, "")
-    assert "what was scored is not what the signature says: preds " in other.stderr
+    done = bench("p", "--gt", "t", "--signature", line, "-q")
+    assert (done.exit_code, done.stdout) == (5, "") and "signature says: preds " in done.stderr
+    assert "hint: its own signature: cd|p:mesh-pairs-v1|" in done.stderr
 
 
 LINE = "cd|p:mesh-pairs-v1|gt:1234|preds:1234|norm:each-box|surface:all|align:none|fail:worst|"

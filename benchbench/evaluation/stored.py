@@ -22,7 +22,7 @@ def prediction_places(folder: RunFolder, expected: str) -> dict[tuple[str, int],
         CheckError: They are others than the result's.
     """
     found: dict[tuple[str, int], tuple[Path, int]] = {}
-    contents = []
+    contents: list[str] = []
     while (path := folder.prediction_shard(len(contents))).is_file():
         with Shard(path) as shard:
             contents.append(shard.content)

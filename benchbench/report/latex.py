@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 from benchbench.report.sheets import Cell, Sheet
@@ -32,7 +33,7 @@ def latex_escape(text: str) -> str:
     """
     plain = " ".join(text.split()).encode("ascii", "replace").decode("ascii")
     escaped = "".join(_ESCAPES.get(character, character) for character in plain)
-    return escaped.replace("--", "-{}-")  # two would become a dash
+    return re.sub("-(?=-)", "-{}", escaped)  # two would become a dash
 
 
 def to_latex(sheet: Sheet) -> str:
@@ -85,13 +86,12 @@ def _column(sheet: Sheet, place: int) -> str:
 
 
 def _groups(sheet: Sheet) -> list[str]:
-    """The line of headings above, with the title over the columns that have none of their own."""
+    """The line of headings above, with the title over the classes: first columns of no group."""
     titled = f"{latex_escape(sheet.title)}{_ARROWS[sheet.arrow]}"
-    parts, rules, column, first = [""], [], 2, True
+    parts, rules, column = [""], [], 2
     for group, members in groupby(sheet.headings, key=lambda h: h.group):
         count = len(list(members))
-        text = latex_escape(group) if group else titled if first else ""
-        first = first and bool(group)
+        text = latex_escape(group) if group else titled if column == 2 else ""
         parts.append(rf"\multicolumn{{{count}}}{{c}}{{{text}}}" if text else " & " * (count - 1))
         if text:
             rules.append(rf"\cmidrule(lr){{{column}-{column + count - 1}}}")

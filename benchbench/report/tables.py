@@ -355,7 +355,8 @@ def _views_in_words(result: Result, spec: ProtocolSpec) -> str:
         return "view 0"
     if result.views == "all":
         return f"all {selection['views_of_set']} views"
-    return f"view {result.views} of {selection['views_of_set']}"
+    word = "view" if result.views.isdecimal() else "views"
+    return f"{word} {result.views} of {selection['views_of_set']}"
 
 
 def _row(result: Result, spec: ProtocolSpec, metric: MetricSpec) -> Row:

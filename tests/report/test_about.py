@@ -84,6 +84,10 @@ def test_columns(runs: Path) -> None:
     for form in FORMATS:
         text = render(sheets, form)
         assert "silhouettes of 2 views" in text and "unknown" in text, form
+    # In LaTeX the metric's name stands over columns of classes, of which there are none.
+    latex = render(sheets, "latex")
+    assert r" & \multicolumn{2}{c}{mean over}" + " & " * 6 + r" \\" in latex
+    assert "voxel IoU" in latex.partition(r"\caption")[2].partition("\n")[0]
     assert "1,168,441" in render(sheets, "table") and r"joint (all classes)" in render(
         sheets, "latex"
     )

@@ -181,6 +181,20 @@ def test_latex_is_escaped_and_balanced(tmp_path: Path) -> None:
     assert len({line.replace(r"\&", "").count("&") for line in rows}) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [("--seeds", "-{}-seeds"), ("a---b----c", "a-{}-{}-b-{}-{}-{}-c"), ("a-b", "a-b")],
+)
+def test_hyphens_stay_hyphens_in_latex(text: str, printed: str) -> None:
+    assert latex_escape(text) == printed
+
+
+def test_views_are_counted_in_words(tmp_path: Path) -> None:
+    for views, words in (("0-11", "views 0-11 of 24"), ("3", "view 3 of 24")):
+        write(tmp_path / views, result("kato", VALUES["kato"], selection__views=views))
+        assert tables(tmp_path / views)[0].views == words
+
+
 def test_markdown_and_csv_are_inert(tmp_path: Path) -> None:
     evil = "=cmd|x\n| a | <script>"
     write(tmp_path, result("kato", VALUES["kato"], baseline__caption=evil))

@@ -117,9 +117,9 @@ def gallery(
 def _words(runs: Sequence[Run]) -> str:
     several = any(len({view for _, view in run.scores}) > 1 for run in runs)
     view = "; of its views that with the score nearest to their mean" if several else ""
-    chosen = f", chosen by the scores of {runs[0].row.label}" if len(runs) > 1 else ""
+    chosen = f"objects chosen by the scores of {runs[0].row.label}; " if len(runs) > 1 else ""
     return (
-        f"below each prediction its score{chosen}{view}. Upper row: from the camera of the input; "
+        f"{chosen}below each prediction its score{view}. Upper row: from the camera of the input; "
         f"lower row: from there, turned by {OTHER_SIDE:g} degrees. Grey: predictions; blue: truth"
         f"{_other_inputs(runs)}"
     )

@@ -213,6 +213,36 @@ def test_the_icp_is_its_slow_twin() -> None:
     assert again.turn.tobytes() == found.turn.tobytes()
 
 
+def test_a_start_has_the_goals_middle_and_size() -> None:
+    """The mean, and the root mean square distance from it."""
+    rng = np.random.default_rng(5)
+    cloud, goal = rng.normal(size=(40, 3)) * 3 + 7, rng.normal(size=(50, 3)) * [1, 2, 0.5] - 4
+    for turn in cube_rotations():
+        pose = alignment._centred(cloud, goal, turn)
+        found = pose.points(cloud)
+        assert np.allclose(found.mean(0), goal.mean(0)) and (pose.turn == turn).all()
+        radii = [((c - c.mean(0)) ** 2).sum(1).mean() ** 0.5 for c in (found, goal)]
+        assert radii[0] == pytest.approx(radii[1])
+
+
+def test_of_equal_ends_the_first_is_kept() -> None:
+    """Half a turn brings a square onto itself: both residuals are 0."""
+    square = np.array([[1.0, 0, 1], [1, 0, -1], [-1, 0, -1], [-1, 0, 1]])
+    half = Similarity(1.0, np.diag([-1.0, 1, -1]), np.zeros(3))
+    for starts in ([IDENTITY, half], [half, IDENTITY]):
+        found = icp_similarity(square, square, starts)
+        assert np.allclose(found.turn, starts[0].turn)
+
+
+def test_both_directions_count_when_ends_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points 0 and 1 beside 0 and 10: shrunk to 0 every one of them lies on the goal, and half of
+    the goal is 10 away: 0 + 50. Nine times as large both miss by 1 at one end: 0.5 + 0.5."""
+    monkeypatch.setattr(alignment, "ROUNDS", 0)
+    cloud, goal = np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([[0.0, 0, 0], [10, 0, 0]])
+    shrunk, grown = (Similarity(s, np.eye(3), np.zeros(3)) for s in (1e-9, 9.0))
+    assert icp_similarity(cloud, goal, [shrunk, grown]) is grown
+
+
 def test_flat_and_tiny_shapes_do_not_break_a_search() -> None:
     flat = plain(Mesh(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32) * np.float32(1e-6),
                       np.array([[0, 1, 2]], np.int32)))  # fmt: skip

@@ -87,6 +87,17 @@ def test_a_thin_wall_keeps_both_sides() -> None:
         assert outer_surface(together(CUBE, inner)).interior == pytest.approx(share, abs=0.01)
 
 
+@pytest.mark.parametrize(("side", "stays"), [(0.07, True), (0.15, False)])
+def test_a_hundredth_inside_changes_nothing(side: float, stays: bool) -> None:
+    """A cube in the middle of one of side 1 has the share s^2 / (1 + s^2): 0.5 % and 2.2 %."""
+    mesh = together(CUBE, box((-side / 2,) * 3, (side / 2,) * 3))
+    found = outer_surface(mesh)
+    assert found.interior == pytest.approx(side**2 / (1 + side**2), rel=1e-3)
+    assert found.has_interior != stays
+    left = mesh if stays else CUBE
+    assert np.array_equal(corners(found.mesh), corners(left))
+
+
 def test_scale_and_place_do_not_matter() -> None:
     mesh = together(ball(1.0), ball(0.5))
     far = Mesh(mesh.vertices * np.float32(1e-3) + np.float32(4), mesh.faces)

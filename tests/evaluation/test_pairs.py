@@ -111,6 +111,11 @@ def test_nested_balls_score_as_the_outer_one(tmp_path: Path) -> None:
             assert result["predictions"]["multi_part"] == (name == "both")
             assert result["truths"]["interior_surface"] == result["truths"]["open"] == 0
     assert scores["both", "outer"] == scores["one", "outer"] == scores["one", "all"]
+    write(tmp_path / "truth" / "t" / "a.ply", both)
+    write(tmp_path / "truth" / "p" / "a.ply", outer)
+    within = {which: means(score(tmp_path / "truth", replace(PLAIN, surface=which)))["chamfer"]
+              for which in ("all", "outer")}  # fmt: skip
+    assert within["outer"] < 1e-3 and within["all"] > 1  # the truth's inside is left out as well
     # A fifth of the area is the inner ball's, 0.51 / 2.04 = 0.25 away from the truth.
     inside = scores["both", "all"]["chamfer"] - scores["one", "all"]["chamfer"]
     assert inside == pytest.approx(100 * 0.2 * 0.24 / 2, rel=0.15)

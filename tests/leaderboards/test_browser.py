@@ -146,6 +146,8 @@ def test_filtering(
         head(table, "mean over classes").querySelector("button").click();
         document.querySelector("input[type=checkbox]").click();
         found.sorted = rows(table).map((name) => name.slice(0, 4));
+        const box = table.closest(".scroll");
+        found.wider = [box.scrollWidth > box.clientWidth, getComputedStyle(box).position];
         """,
     )
     assert len(found["all"]) == 3 and found["nothing"] == []
@@ -153,6 +155,8 @@ def test_filtering(
     assert found["said"] == "1 of 3 rows."
     assert found["ours"] == ["kato"]
     assert found["sorted"] == ["NMR ", "NMR ", "kato"]
+    # A wide table scrolls within itself, and so do the words for screen readers in its cells.
+    assert found["wider"] == [True, "relative"]
 
 
 def test_objects_turn(

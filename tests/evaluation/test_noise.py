@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -220,12 +220,8 @@ def test_computed_once(store: Store, tmp_path: Path) -> None:
     assert make.calls == 3
 
 
-def test_what_another_set_or_grid_or_object_scored_is_not_taken(
-    store: Store, tmp_path: Path
-) -> None:
+def test_what_another_set_or_object_scored_is_not_taken(store: Store, tmp_path: Path) -> None:
     make, one = Counted(), job("bench-iou-v1", store)
-    other: Any = SimpleNamespace(identity="0" * 64, voxel_kinds=("binvox",), mesh=store.mesh)
-    other.indices = store.indices
 
     def made(one: ScoringJob, objects: list[str]) -> int:
         kept(tmp_path, one, store, objects, [0, 1], {"truth": "mesh"}, make)
@@ -233,8 +229,9 @@ def test_what_another_set_or_grid_or_object_scored_is_not_taken(
 
     objects = ["1/a", "1/b"]
     assert made(one, objects) == 1
-    assert made(ScoringJob.on(one.spec, other), objects) == 2
-    assert made(replace(one, fingerprint="of another grid"), objects) == 3
+    # The set and the grid are in the job's fingerprint.
+    assert made(replace(one, fingerprint="of another set or grid"), objects) == 2
+    assert made(replace(one, spec=replace(one.spec, id="bench-iou-v9")), objects) == 3
     assert made(one, ["1/a", "1/c"]) == 4
     assert made(one, objects) == 4
 

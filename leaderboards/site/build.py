@@ -171,5 +171,6 @@ def _board_item(board: Board) -> Piece:
 def _told(name: str, rows: Sequence[PublishedRow]) -> str:
     spec = _spec(name)
     methods = len({row.method for row in rows})
-    words = f"{len(rows)} numbers of {methods} " + ("method" if methods == 1 else "methods")
+    count = "1 number" if len(rows) == 1 else f"{len(rows)} numbers"
+    words = f"{count} of {methods} " + ("method" if methods == 1 else "methods")
     return f"{spec.title}; {words}" if spec is not None and not spec.refused else words

@@ -117,6 +117,21 @@ def test_sorting(browser: str, tmp_path: Path) -> None:
     assert found["names"] == sorted(found["before"], key=str.lower)
 
 
+def test_long_names_of_sources_break_on_a_phone(browser: str, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    bench("build", "-o", tmp_path / "s", "--measured", tmp_path / "m")
+    found = probe(
+        browser,
+        tmp_path / "s" / "published-dvr-mesh.html",
+        """
+        document.body.style.width = "22rem";
+        const main = document.querySelector("main");
+        found.widths = [main.scrollWidth, main.clientWidth];
+        """,
+    )
+    assert 0 < found["widths"][0] <= found["widths"][1]
+
+
 def test_filtering(
     browser: str, submission: Callable[..., Path], content: dict[str, Any], tmp_path: Path
 ) -> None:

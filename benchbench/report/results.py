@@ -116,7 +116,7 @@ def _read(file: Path, named: bool) -> Result:
         hash(result.where)
         _ = (result.baseline, result.views, content["hash"], content["complete"])
         synsets = _check_dataset(result.content["dataset"])
-        _ = result.content["selection"]["views_of_set"]
+        _check_selection(result.content["selection"])
         for name, summary in result.content["protocols"].items():
             _check_summary(name, summary, synsets)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -148,6 +148,15 @@ def _check_dataset(dataset: dict[str, Any]) -> list[str]:
     if twice := {synset for synset in synsets if synsets.count(synset) > 1}:
         raise KeyError(f"dataset: {', '.join(sorted(twice))} twice")
     return synsets
+
+
+def _check_selection(selection: dict[str, Any]) -> None:
+    """KeyError or TypeError where it does not say which pictures were looked at."""
+    _ = selection["views_of_set"]
+    if not isinstance(selection.get("rendering"), str | None):
+        raise TypeError(f"selection: rendering is {selection['rendering']!r}")
+    if not isinstance(selection.get("together"), int | None):
+        raise TypeError(f"selection: together is {selection['together']!r}")
 
 
 def _check_summary(name: str, summary: dict[str, Any], synsets: Sequence[str]) -> None:

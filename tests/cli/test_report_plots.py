@@ -206,6 +206,19 @@ def moved(home: Path, name: str, to: Path) -> Path:
     return to / "run"
 
 
+def test_gallery_says_what_the_result_says(bench: Any, home: Path, tmp_path: Path) -> None:
+    """A changed file of settings beside it changes nothing, and breaks nothing."""
+    run = moved(home, "grid", tmp_path)
+    line = (run, "--plot", "gallery", "--metric", "iou", "-o")
+    assert bench(*line, "a.png").exit_code == 0
+    config = json.loads((run / "config.json").read_text())
+    config |= {"selection": {"rendering": 3}, "dataset": None, "baseline": {"takes": "truth"}}
+    (run / "config.json").write_text(json.dumps(config))
+    done = bench(*line, "b.png")
+    assert done.exit_code == 0, done.stderr
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
 def test_gallery_of_what_is_not_there(
     bench: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,8 @@ def test_no_text_of_a_result_speaks_to_the_terminal(
         (("dataset", "classes", 1, 0), "02691156", "02691156 twice"),
         (("dataset", "classes", 1, 0), "00000000", "03001627 is no class of the data set"),
         (("selection",), {"classes": None, "limit": None, "views": "all"}, "views_of_set"),
+        (("selection", "rendering"), 3, "rendering is 3"),
+        (("selection", "together"), "all", "together is 'all'"),
         (("protocols", IOU, "mean_over_classes", "iou"), 10**400, "too large"),
     ],
 )

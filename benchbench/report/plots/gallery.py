@@ -49,13 +49,13 @@ class Run:
 
     Attributes:
         row: In the table.
-        config: Of the run.
+        content: Of its result, which was checked; nothing is asked of the files beside it.
         places: (shard, number) of each (object, view).
         scores: Of the objects that are shown, by (object, view).
     """
 
     row: Row
-    config: dict[str, Any]
+    content: dict[str, Any]
     places: dict[tuple[str, int], tuple[Path, int]]
     scores: dict[tuple[str, int], Score]
 
@@ -101,7 +101,7 @@ def gallery(
     choices = choose(scored[rows[0].run].values, higher, count or 1, by_class=count is None)
     wanted = {choice.object_id for choice in choices}
     runs = [_run(row, table, wanted) for row in rows]
-    store = open_for(runs[0].config, root)
+    store = open_for(runs[0].content, root)
     side = _SIDE if len(runs) <= _MANY else _SMALL
     try:
         found = [_card(choice, runs, store, table, side) for choice in choices]
@@ -127,7 +127,7 @@ def _words(runs: Sequence[Run]) -> str:
 
 def _other_inputs(runs: Sequence[Run]) -> str:
     """Methods that looked at other pictures than those that are shown."""
-    looked = {run.row.label: run.config["selection"].get("rendering") for run in runs}
+    looked = {run.row.label: run.content["selection"].get("rendering") for run in runs}
     seen = {label: name for label, name in looked.items() if name is not None}
     if len(set(seen.values())) < 2:
         return ""
@@ -174,7 +174,7 @@ def _run(row: Row, table: Table, wanted: set[str]) -> Run:
         and s.metric == table.metric.name
         and s.object_id in wanted
     }
-    return Run(row, folder.read_config(), places, scores)
+    return Run(row, result.content, places, scores)
 
 
 def _card(
@@ -186,7 +186,7 @@ def _card(
     view = _typical(lead, object_id)
     given, seat = _input(lead, store, index, view, side)
     seats = (seat, seat.turned(OTHER_SIDE))
-    selection = lead.config["selection"]
+    selection = lead.content["selection"]
     looked = f"view {view}" if view >= 0 else ""
     if selection.get("together"):
         looked = f"the first of views {selection['views']}"
@@ -225,12 +225,12 @@ def _typical(run: Run, object_id: str) -> int:
 
 def _input(run: Run, store: Store, index: int, view: int, side: int) -> tuple[Panel, Seat]:
     """What the method was shown, and the camera that all shapes are drawn from."""
-    selection = run.config["selection"]
+    selection = run.content["selection"]
     together = int(selection.get("together") or 0)
     rendering = selection.get("rendering")
     looked = rendering is not None and (view >= 0 or together > 0)
     if not looked:
-        words = _GIVEN.get(str(run.config["baseline"].get("takes")), "no picture")
+        words = _GIVEN.get(str(run.content["baseline"].get("takes")), "no picture")
         rendering = store.renderings[0] if store.renderings else None
     number_of = max(view, 0)
     seat = Seat.of(store, index, number_of, rendering)

@@ -49,10 +49,11 @@ def max_t(differences: Sample, resamples: Resamples, weights: Array, level: floa
     if np.isnan(error).any():  # a class with one unit: nothing can be told apart
         unknown = np.full(len(mean), np.inf)
         return Pairs(np.where(mean == 0, 1.0, np.ones(len(mean))), unknown, mean)
-    spread = resamples.error(weights)
+    # Two near copies differ in a few objects; a resample without them is sure of a wrong mean, and
+    # would decide for all pairs. Where many objects differ, no error comes down to a half.
+    spread = np.maximum(resamples.error(weights), error / 2)
     shift = np.abs(resamples.mean(weights) - mean)
-    # A resample of equal differences says that the mean is sure: far off if it has moved.
-    ratio = np.where(shift <= tiny, 0.0, np.inf)
+    ratio = np.zeros_like(shift)
     np.divide(shift, spread, out=ratio, where=spread > tiny)
     observed = np.where(np.abs(mean) <= tiny, 0.0, np.inf)
     np.divide(np.abs(mean), error, out=observed, where=error > tiny)

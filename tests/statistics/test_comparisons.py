@@ -126,10 +126,12 @@ def test_max_t_as_loops(ragged: dict[str, float]) -> None:
     found = max_t(gaps, resample(gaps, 199), weights)
     times = [draw(s, 199) for s in gaps.strata]
 
+    error = np.sqrt(sum(s.variances() for s in gaps.strata)) / 3
+
     def t(strata: list[Stratum], centre: np.ndarray | float) -> np.ndarray:
         mean = sum(s.means() for s in strata) / 3
-        error = np.sqrt(sum(s.variances() for s in strata)) / 3
-        return np.abs(mean - centre) / error
+        own = np.sqrt(sum(s.variances() for s in strata)) / 3
+        return np.abs(mean - centre) / np.maximum(own, error / 2)
 
     estimate = weights @ gaps.means()
     observed = t(list(gaps.strata), 0.0)
@@ -144,7 +146,6 @@ def test_max_t_as_loops(ragged: dict[str, float]) -> None:
         expected = (1 + sum(value >= observed[p] for value in largest)) / 200
         assert found.p[p] == pytest.approx(expected)
     limit = sorted(largest)[int(np.ceil(0.95 * 198))]
-    error = np.sqrt(sum(s.variances() for s in gaps.strata)) / 3
     np.testing.assert_allclose(found.reach, limit * error, rtol=1e-9)
     assert found.p[0] > 0.05 > found.p[1]
 
@@ -174,6 +175,25 @@ def test_max_t_of_equal_methods_and_single_objects() -> None:
     lone = Sample.of([{**scores, "c/x": 0.1}, {**scores, "c/x": 0.9}]).combined(pair_matrix(2))
     found = max_t(lone, resample(lone), lone.per_class_weights())
     assert found.p.tolist() == [1.0] and np.isinf(found.reach).all()
+
+
+@pytest.mark.parametrize("objects", [1, 2, 5])
+def test_a_near_copy_does_not_decide_for_the_others(objects: int) -> None:
+    """A method, the same with a few objects lost, and one that is clearly worse."""
+    rng = keyed_rng("near copy")
+    scores = {f"{c:02d}/{n}": float(rng.beta(5, 3)) for c in range(13) for n in range(4)}
+    worse = {i: v - 0.05 + 0.05 * float(rng.normal()) for i, v in scores.items()}
+    copy = {i: 0.0 if n % 11 == 3 and n < 11 * objects else v
+            for n, (i, v) in enumerate(scores.items())}  # fmt: skip
+    two = Sample.of([scores, worse]).combined(pair_matrix(2))
+    alone = max_t(two, resample(two), two.per_class_weights())
+    three = Sample.of([scores, worse, copy]).combined(pair_matrix(3))
+    found = max_t(three, resample(three), three.per_class_weights())
+    place = pairs(3).index((0, 1))
+    assert alone.p[0] < 0.01 and found.p[place] < 0.01
+    assert found.reach[place] < 2 * alone.reach[0]
+    if objects == 1:  # one object cannot show a difference
+        assert found.p[pairs(3).index((0, 2))] > 0.05
 
 
 def test_not_separable_from_the_best() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchbench import __version__
 from benchbench.core.errors import InputError, MissingError
 from benchbench.core.files import read_json, sha256_text, write_json
+from benchbench.core.notices import notice
 from benchbench.datasets.spec import Licence
 
 
@@ -56,19 +57,23 @@ def record(root: Path, dataset: str, licence: Licence, how: str) -> None:
 
 
 def require_consent(root: Path, dataset: str, licence: Licence, accept: bool) -> None:
-    """Go on only with consent.
+    """Go on only with consent; `keep_consent` stores it once the fetch begins.
 
     Raises:
         MissingError: Not given; the message holds the terms and the flag to type.
     """
-    if accepted(root, dataset, licence):
-        return
-    if not accept:
+    if not (accept or accepted(root, dataset, licence)):
         raise MissingError(
             f"the terms of '{dataset}' are not accepted yet:\n{terms(licence)}",
             hint=f"bench prepare {dataset} --accept-license",
         )
-    record(root, dataset, licence, "--accept-license")
+
+
+def keep_consent(root: Path, dataset: str, licence: Licence) -> None:
+    """Shows and stores terms that a flag accepts; nothing if they were accepted before."""
+    if not accepted(root, dataset, licence):
+        notice(f"accepted by --accept-license, the terms of '{dataset}':\n{terms(licence)}")
+        record(root, dataset, licence, "--accept-license")
 
 
 def _note(root: Path, dataset: str) -> Path:

@@ -60,8 +60,12 @@ class _WrongHash(_MirrorError):
     """The bytes are not the ones the package knows."""
 
 
-def refuse_offline(what: str) -> None:
+def refuse_offline(what: str, command: str) -> None:
     """Raise when BENCH_OFFLINE is set.
+
+    Args:
+        what: Would need the network.
+        command: "bench prepare SET".
 
     Raises:
         MissingError: It is.
@@ -69,7 +73,7 @@ def refuse_offline(what: str) -> None:
     if os.environ.get("BENCH_OFFLINE", "0") not in ("", "0"):
         raise MissingError(
             f"{what} would need the network, and BENCH_OFFLINE is set",
-            hint="fetch the files elsewhere and type: bench prepare NAME --from DIR",
+            hint=f"fetch the files elsewhere and type: {command} --from DIR",
         )
 
 
@@ -142,7 +146,7 @@ def fetch(
                 f"'{archive.name}' cannot be fetched by a program; it must be saved as '{path}'",
                 hint=_recipe(archive, path, command),
             )
-        refuse_offline(f"fetching '{archive.name}'")
+        refuse_offline(f"fetching '{archive.name}'", command)
         reasons: list[str] = []
         wrong = False
         for url in archive.mirrors:

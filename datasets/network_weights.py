@@ -15,7 +15,7 @@ from benchbench.core.files import atomic_path, sha256_file
 from benchbench.core.names import require
 from benchbench.core.paths import data_root
 from benchbench.datasets import consent
-from benchbench.datasets.download import Fetched, fetch, present
+from benchbench.datasets.download import Fetched, fetch, present, refuse_offline
 from benchbench.datasets.spec import Archive, Licence
 
 _LICENCE = Licence(
@@ -113,8 +113,11 @@ def prepare_weights(
     if found is not None:
         return found
     if source is None:
+        command = f"bench prepare {name}"
         consent.require_consent(data_root(root), name, weights.licence, accept_license)
-        return fetch(weights.archive, path.parent, quiet, command=f"bench prepare {name}")
+        refuse_offline(f"fetching '{name}'", command)
+        consent.keep_consent(data_root(root), name, weights.licence)
+        return fetch(weights.archive, path.parent, quiet, command=command)
     theirs = source if source.is_file() else source / path.name
     if not theirs.is_file():
         raise MissingError(

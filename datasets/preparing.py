@@ -198,7 +198,8 @@ def _fetch(converter: Converter, root: Path, accept_license: bool, quiet: bool) 
         )
     consent.require_consent(root, spec.id, spec.licence, accept_license)
     if any(one.mirrors and not (folder / one.name).is_file() for one in spec.archives):
-        refuse_offline(f"fetching the archives of '{spec.id}'")
+        refuse_offline(f"fetching the archives of '{spec.id}'", f"bench prepare {spec.id}")
+    consent.keep_consent(root, spec.id, spec.licence)
     for archive in spec.archives:
         fetch(archive, folder, quiet, command=f"bench prepare {spec.id}")
     return converter.locate(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -96,7 +97,8 @@ def add(common: Common, runs: tuple[Path, ...], measured: Path | None) -> None:
     else:
         for path in written:
             click.echo(path)
-    common.say("next: bench leaderboard build -o site")
+    place = f" --measured {shlex.quote(str(measured))}" if measured else ""
+    common.say(f"next: bench leaderboard build -o site{place}")
 
 
 @leaderboard.command(epilog="\b\nExample:\n  bench leaderboard build -o site --runs runs")

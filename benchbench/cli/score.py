@@ -185,7 +185,8 @@ def score(
         if dataset is None or split is None:
             raise UsageError(
                 "predictions from outside need --dataset and --split",
-                hint=f"bench score '{predictions}' --dataset shapes13 --split test",
+                hint=f"bench score '{predictions}' --dataset {dataset or 'shapes13'} "
+                f"--split {split or 'test'}",
             )
         from benchbench.core.names import require
         from benchbench.datasets.registry import require_dataset

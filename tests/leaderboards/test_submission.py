@@ -255,7 +255,8 @@ def test_add_and_read_again(submission: Write, tmp_path: Path) -> None:
     path = measured / f"shapes13-demo-test-kato-{'ab' * 4}.json"
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"{path}\n", "")
     first = path.read_bytes()
-    bench("add", folder, "--measured", measured, "--root", tmp_path)
+    again = bench("add", folder, "--measured", measured, "--root", tmp_path)
+    assert again.stderr.endswith(f"next: bench leaderboard build -o site --measured {measured}\n")
     assert path.read_bytes() == first
     (one,) = read_measured(measured)
     part = one.content["leaderboard"]

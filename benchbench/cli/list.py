@@ -52,10 +52,9 @@ def list_command(common: Common, name: str | None, kind: str | None) -> None:
         answer_json({"records": [record for group in records.values() for record in group]})
         return
     for title, group in records.items():
-        rows = [[r["name"], r["state"], r["licence"], r["size"], _titled(r)] for r in group]
-        click.echo(
-            tabulate(rows, headers=[title, "state", "licence", "size", ""], tablefmt="plain")
-        )
+        columns = [c for c in ("state", "licence", "size") if any(r[c] for r in group)]
+        rows = [[r["name"], *(r[c] for c in columns), _titled(r)] for r in group]
+        click.echo(tabulate(rows, headers=[title, *columns, "what"], tablefmt="plain"))
         click.echo()
 
 

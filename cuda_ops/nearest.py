@@ -7,6 +7,7 @@ from torch import Tensor
 
 from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import library
+from benchbench.cuda_ops.mesh_arguments import describe
 from benchbench.cuda_ops.reference import nearest as twin
 
 LARGEST_COUNT = 2**31 - 2
@@ -255,10 +256,10 @@ def _check(
         if not isinstance(cloud, Tensor):
             raise ShapeError(function, name, "(B, N, 3) float32", type(cloud).__name__)
         if cloud.ndim != 3 or cloud.shape[2] != 3 or cloud.dtype != torch.float32:
-            raise ShapeError(function, name, "(B, N, 3) float32", _describe(cloud))
+            raise ShapeError(function, name, "(B, N, 3) float32", describe(cloud))
         if cloud.shape[0] == 0 or cloud.shape[1] == 0:
             raise ShapeError(
-                function, name, "at least one cloud of at least one point", _describe(cloud)
+                function, name, "at least one cloud of at least one point", describe(cloud)
             )
         if cloud.shape[1] > LARGEST_COUNT:
             raise ShapeError(function, name, f"at most {LARGEST_COUNT} points", cloud.shape[1])
@@ -266,7 +267,7 @@ def _check(
             raise ShapeError(function, name, "on 'cpu' or 'cuda'", f"on '{cloud.device}'")
     if source.shape[0] != target.shape[0]:
         raise ShapeError(
-            function, "target", f"a batch of {source.shape[0]} as {first}", _describe(target)
+            function, "target", f"a batch of {source.shape[0]} as {first}", describe(target)
         )
     if source.device != target.device:
         raise ShapeError(function, "target", f"on {source.device}", f"on {target.device}")
@@ -286,13 +287,9 @@ def _lengths(function: str, name: str, lengths: Tensor | None, cloud: Tensor) ->
         got = type(lengths).__name__
         raise ShapeError(function, name, f"a tensor ({batch},) int32 or int64", got)
     if lengths.shape != (batch,) or lengths.dtype not in (torch.int32, torch.int64):
-        raise ShapeError(function, name, f"({batch},) int32 or int64", _describe(lengths))
+        raise ShapeError(function, name, f"({batch},) int32 or int64", describe(lengths))
     if not lengths.is_cuda:
         low, high = (int(length) for length in torch.aminmax(lengths))
         if low < 0 or high > points:
             raise ShapeError(function, name, f"in [0, {points}]", low if low < 0 else high)
     return lengths.to(device=cloud.device, dtype=torch.int64).contiguous()
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

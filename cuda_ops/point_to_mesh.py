@@ -7,6 +7,7 @@ from torch import Tensor
 
 from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import library
+from benchbench.cuda_ops.mesh_arguments import check_arguments, check_indices, describe
 from benchbench.cuda_ops.reference.point_to_mesh import point_to_mesh as _twin
 
 _NAME = "point_to_mesh"
@@ -118,27 +119,10 @@ def _along_a_curve(positions: Tensor) -> Tensor:
 
 
 def _check(points: Tensor, vertices: Tensor, faces: Tensor) -> None:
-    for name, tensor, letter in (("points", points, "N"), ("vertices", vertices, "V")):
-        if tensor.ndim != 2 or tensor.shape[1] != 3 or tensor.dtype != torch.float32:
-            raise ShapeError(_NAME, name, f"({letter}, 3) float32", _describe(tensor))
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype not in (torch.int32, torch.int64):
-        raise ShapeError(_NAME, "faces", "(F, 3) int32 or int64", _describe(faces))
+    check_arguments(_NAME, points, vertices, faces, (torch.float32,))
     for name, tensor in (("points", points), ("vertices", vertices), ("faces", faces)):
-        if tensor.device.type not in ("cpu", "cuda"):
-            raise ShapeError(_NAME, name, "on 'cpu' or 'cuda'", f"on '{tensor.device}'")
-        if tensor.device != points.device:
-            raise ShapeError(_NAME, name, f"on {points.device}", f"on {tensor.device}")
         if len(tensor) == 0:
-            raise ShapeError(_NAME, name, "at least one row", _describe(tensor))
+            raise ShapeError(_NAME, name, "at least one row", describe(tensor))
     if len(faces) >= 2**31:
         raise ShapeError(_NAME, "faces", "fewer than 2^31 rows", len(faces))
-    if faces.is_cuda:
-        return
-    low, high = (int(index) for index in torch.aminmax(faces))
-    if low < 0 or high >= len(vertices):
-        expected = f"indices in [0, {len(vertices)})"
-        raise ShapeError(_NAME, "faces", expected, low if low < 0 else high)
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+    check_indices(_NAME, faces, vertices)

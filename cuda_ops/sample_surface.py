@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import library
+from benchbench.cuda_ops.mesh_arguments import describe
 from benchbench.cuda_ops.reference import sample_surface as twin
 
 _NAME = "sample_surface"
@@ -169,13 +170,13 @@ def _refuse(status: int, faces: Tensor, face: int, vertex_count: int) -> None:
 
 def _check(vertices: Tensor, faces: Tensor, count: int, seed: int, object_id: str) -> None:
     if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype != torch.float32:
-        raise ShapeError(_NAME, "vertices", "(V, 3) float32", _describe(vertices))
+        raise ShapeError(_NAME, "vertices", "(V, 3) float32", describe(vertices))
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype not in (torch.int32, torch.int64):
-        raise ShapeError(_NAME, "faces", "(F, 3) int32 or int64", _describe(faces))
+        raise ShapeError(_NAME, "faces", "(F, 3) int32 or int64", describe(faces))
     if len(vertices) == 0:
-        raise ShapeError(_NAME, "vertices", "at least one vertex", _describe(vertices))
+        raise ShapeError(_NAME, "vertices", "at least one vertex", describe(vertices))
     if len(faces) == 0:
-        raise ShapeError(_NAME, "faces", "at least one face", _describe(faces))
+        raise ShapeError(_NAME, "faces", "at least one face", describe(faces))
     if vertices.device != faces.device:
         raise ShapeError(_NAME, "faces", f"on {vertices.device}", f"on {faces.device}")
     if vertices.device.type not in ("cpu", "cuda"):
@@ -191,7 +192,3 @@ def _check(vertices: Tensor, faces: Tensor, count: int, seed: int, object_id: st
 def _signed(value: int) -> int:
     """The same 64 bits as the signed integer that an operator's schema takes."""
     return value - 2**64 if value >= 2**63 else value
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

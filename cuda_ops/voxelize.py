@@ -7,6 +7,7 @@ from torch import Tensor
 
 from benchbench.core.errors import ShapeError
 from benchbench.cuda_ops import library
+from benchbench.cuda_ops.mesh_arguments import describe
 from benchbench.cuda_ops.reference.voxelize import voxelize as _twin
 
 LARGEST_RESOLUTION = 1024
@@ -90,13 +91,13 @@ def _(vertices: Tensor, faces: Tensor, resolution: int) -> Tensor:
 
 def _check(vertices: Tensor, faces: Tensor, resolution: int) -> None:
     if vertices.ndim != 3 or vertices.shape[2] != 3 or vertices.dtype != torch.float32:
-        raise ShapeError(_NAME, "vertices", "(B, V, 3) float32", _describe(vertices))
+        raise ShapeError(_NAME, "vertices", "(B, V, 3) float32", describe(vertices))
     if 0 in vertices.shape:
-        raise ShapeError(_NAME, "vertices", "at least one mesh and vertex", _describe(vertices))
+        raise ShapeError(_NAME, "vertices", "at least one mesh and vertex", describe(vertices))
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype not in (torch.int32, torch.int64):
-        raise ShapeError(_NAME, "faces", "(F, 3) int32 or int64", _describe(faces))
+        raise ShapeError(_NAME, "faces", "(F, 3) int32 or int64", describe(faces))
     if len(faces) == 0:
-        raise ShapeError(_NAME, "faces", "at least one face", _describe(faces))
+        raise ShapeError(_NAME, "faces", "at least one face", describe(faces))
     if vertices.device != faces.device:
         raise ShapeError(_NAME, "faces", f"on {vertices.device}", f"on {faces.device}")
     if vertices.device.type not in ("cpu", "cuda"):
@@ -110,7 +111,3 @@ def _check(vertices: Tensor, faces: Tensor, resolution: int) -> None:
                 _NAME, "faces", f"indices in [0, {vertices.shape[1]})",
                 low if low < 0 else high,
             )  # fmt: skip
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from benchbench.core.types import Mesh, Points, Prediction, Voxels
+from benchbench.core.types import Voxels
 from benchbench.datasets.clouds import surface_points
 from benchbench.datasets.store import Store
 from benchbench.protocols.truth import Truth
@@ -67,17 +67,6 @@ def _turn(store: Store, index: int, view: int) -> np.ndarray:
     matrix = store.camera(index, view).world_to_camera[:3, :3] @ np.linalg.inv(to_object[:3, :3])
     turn: np.ndarray = matrix / np.cbrt(abs(np.linalg.det(matrix)))
     return turn
-
-
-def true_shape(store: Store, index: int) -> Prediction | None:
-    """What an object looks like: its surface, else its voxels, else its points."""
-    mesh: Mesh | None = store.mesh(index)
-    if mesh is not None:
-        return mesh
-    if (kind := truth_grid(store)) is not None:
-        return Voxels(store.voxels(index, kind).astype(np.float32), store.grid_to_object(kind))
-    points = surface_points(store, index)
-    return None if points is None else Points(points)
 
 
 def has_mesh(store: Store) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchbench.baselines.truth import true_shape
 from benchbench.core.errors import BenchError
 from benchbench.core.files import read_json
 from benchbench.core.types import Mesh, Points, Prediction
@@ -17,7 +18,6 @@ from benchbench.evaluation.folder import RunFolder
 from benchbench.evaluation.predictions import Shard
 from benchbench.evaluation.rescore import open_for
 from benchbench.evaluation.stored import prediction_places
-from benchbench.evaluation.truth import true_shape
 from benchbench.leaderboards.measured import Measured
 from benchbench.reconstruction.shapes import as_mesh
 from benchbench.reconstruction.sheet import SIDE, Picture, shown

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchbench.baselines.truth import true_shape
 from benchbench.core.errors import CheckError, MissingError
 from benchbench.core.files import sha256_file
 from benchbench.core.types import Prediction
@@ -19,7 +20,6 @@ from benchbench.evaluation.predictions import OK, Item, Shard
 from benchbench.evaluation.rescore import open_for
 from benchbench.evaluation.scores import Score, read_scores
 from benchbench.evaluation.stored import prediction_places
-from benchbench.evaluation.truth import true_shape
 from benchbench.reconstruction.views import (
     BLUE,
     OTHER_SIDE,

@@ -39,6 +39,8 @@ class Pairs:
 def max_t(differences: Sample, resamples: Resamples, weights: Array, level: float = LEVEL) -> Pairs:
     """Adjusts for the number of pairs by the distribution of the largest studentised difference.
 
+    Pairs that differ in a few objects only are a family apart; two families share the level.
+
     Args:
         differences: Of the P pairs, from `Sample.combined(pair_matrix(K))`.
         resamples: Of these differences.

@@ -17,6 +17,8 @@ SOURCES = Path(build.SOURCE_FOLDER)
 PYTHON = SOURCES.parent
 CUDA_ALONE = {"bench_sample_areas", "bench_sample_weights"}
 """Steps of an operation that takes one call on the CPU."""
+CPU_ALONE = {"bench_matching_prices"}
+"""The head start of a solver that runs on the CPU; what is scored is the solver's answer."""
 OPS = {
     "dibr_rasterize", "dibr_rasterize_backward", "dibr_soft_mask", "dibr_soft_mask_backward",
     "nearest", "nearest_backward", "point_to_mesh", "points_in_mesh",
@@ -54,7 +56,7 @@ def registered() -> dict[str, ast.FunctionDef]:
 def test_every_function_of_the_cpu_has_one_for_cuda() -> None:
     cpu, cuda = exported(".cpp"), exported(".cu")
     assert len(cpu) >= 22
-    assert {f"{name}_cuda" for name in cpu | CUDA_ALONE} == cuda
+    assert {f"{name}_cuda" for name in (cpu - CPU_ALONE) | CUDA_ALONE} == cuda
 
 
 def test_python_calls_what_exists() -> None:

@@ -74,19 +74,46 @@ def _surface(corners: Array, resolution: int) -> BoolGrid:
     low = np.clip(np.ceil(corners.min(1)) - 1, 0, resolution).astype(np.int64)
     high = np.clip(np.floor(corners.max(1)), -1, resolution - 1).astype(np.int64)
     sides = np.maximum(high - low + 1, 0)
+    boxes = np.ascontiguousarray(np.concatenate([low, sides], 1).T)
+    planes = _planes(corners)
     ends = np.cumsum(sides.prod(1))
     total = int(ends[-1]) if len(ends) else 0
     for first in range(0, total, _PAIRS):
         pair = np.arange(first, min(first + _PAIRS, total))
         face = np.searchsorted(ends, pair, side="right")
-        within = pair - (ends[face] - sides[face].prod(1))
-        side = sides[face]
-        x, rest = np.divmod(within, side[:, 1] * side[:, 2])
-        y, z = np.divmod(rest, side[:, 2])
-        cell = low[face] + np.stack([x, y, z], 1)
-        meets = _meets(corners[face] - (cell + 0.5)[:, None])
-        grid[np.ravel_multi_index(tuple(cell[meets].T), (resolution,) * 3)] = True
+        cell = _cell(pair - (ends - sides.prod(1))[face], boxes[:, face])
+        near = np.flatnonzero(_near(planes[:, face], cell))
+        face, cell = face[near], cell[:, near]
+        met = cell[:, _meets(corners[face] - (cell.T + 0.5)[:, None])]
+        grid[np.ravel_multi_index(tuple(met), (resolution,) * 3)] = True
     return grid.reshape((resolution,) * 3)
+
+
+def _cell(number: Array, box: Array) -> Array:
+    """(3, P) the cells of these numbers in boxes, (6, P) their lowest cells and sides."""
+    x, rest = np.divmod(number, box[4] * box[5])
+    y, z = np.divmod(rest, box[5])
+    return box[:3] + np.stack([x, y, z])
+
+
+def _planes(corners: Array) -> Array:
+    """(5, F): normals of triangles, offsets from the centre of cell 0, and reach of a cell."""
+    edges = corners[:, 1:] - corners[:, :1]
+    normal = np.cross(edges[:, 0], edges[:, 1])
+    offset = (normal * (corners[:, 0] - 0.5)).sum(1)
+    # Thousands of times what rounding does here and in `_meets`, which decides.
+    size = np.abs(edges).max((1, 2)) + 1
+    slack = 1e-9 * size**2 * (np.abs(corners).max((1, 2)) + size)
+    reach = 0.5 * np.abs(normal).sum(1) + slack
+    planes: Array = np.concatenate([normal.T, [offset, reach]])
+    return planes
+
+
+def _near(planes: Array, cell: Array) -> BoolGrid:
+    """Whether (3, P) cells may meet the planes, (5, P), of their triangles."""
+    away = planes[0] * cell[0] + planes[1] * cell[1] + planes[2] * cell[2] - planes[3]
+    near: BoolGrid = np.abs(away) <= planes[4]
+    return near
 
 
 def _meets(triangle: Array) -> BoolGrid:

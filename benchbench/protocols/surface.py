@@ -67,7 +67,7 @@ def with_area(mesh: Mesh) -> tuple[Array, Array]:
     Raises:
         Unscorable: There is none.
     """
-    corners = mesh.vertices.astype(np.float64)[mesh.faces]
+    corners = np.take(mesh.vertices.astype(np.float64), mesh.faces, axis=0)
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     double_area = np.linalg.norm(cross, axis=1)
     # Float32 corners on a line leave a cross product of rounding size in float64 only if they
@@ -142,9 +142,14 @@ def distances(preds: Surface, target: Surface) -> Distances:
     return Distances(
         d_preds / edge,
         d_target / edge,
-        np.abs(np.sum(preds.normals[preds.point_faces] * n_target, axis=1)),
-        np.abs(np.sum(target.normals[target.point_faces] * n_preds, axis=1)),
+        np.abs(_dots(preds.normals[preds.point_faces], n_target)),
+        np.abs(_dots(target.normals[target.point_faces], n_preds)),
     )
+
+
+def _dots(a: Array, b: Array) -> Array:
+    # A sum over an axis of three costs several times this, and gives the same bits.
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 
 def compare(preds: Surface, target: Surface) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from benchbench.cuda_ops.library import KernelError
 from benchbench.datasets.store import Store
 from benchbench.evaluation.predictions import OK, Item, Shard
 from benchbench.evaluation.scores import Score, read_note, read_scores, write_scores
+from benchbench.evaluation.side_by_side import side_by_side
 from benchbench.evaluation.truth import TruthSource, has_mesh, truth_grid
 from benchbench.protocols.registry import load_scorer, named_grid
 from benchbench.protocols.specs import ProtocolSpec
@@ -175,7 +176,8 @@ def score_shard(
 ) -> list[ScoringJob]:
     """Scores one shard into a CSV a protocol; a CSV that is there for the same inputs is kept.
 
-    Item after item under all protocols, so that those of the same samples share them.
+    An item is scored under all protocols in turn, so that those of the same samples share them, and
+    several items at once where there are several threads.
 
     Args:
         jobs: Protocols, on one data set.
@@ -190,23 +192,44 @@ def score_shard(
         The jobs that were done now; the others were there.
     """
     todo = [job for job in jobs if not job.has_scored(shard, place(job.spec.id))]
-    scorers = {job.spec.id: load_scorer(job.spec) for job in todo}
     scores: dict[str, list[Score]] = {job.spec.id: [] for job in todo}
-    for n, (object_id, view) in enumerate(shard.keys):
-        looking = [job for job in todo if job.spec.looks_at(view)]
-        if not looking:
-            continue
-        item, truth, memory = shard.item(n), truths[store.index_of(object_id)], Memory()
-        for job in looking:
-            name, settings = job.spec.id, job.settings(shard.threshold, memory)
-            scores[name] += score_item(
-                job.spec, scorers[name], item, truth, settings, partial(refused, job)
-            )
-        tick(len(looking))
+
+    def calls() -> Iterator[Callable[[], list[list[Score]]]]:
+        for n, (object_id, view) in enumerate(shard.keys):
+            looking = [job for job in todo if job.spec.looks_at(view)]
+            if looking:
+                item, truth = shard.item(n), truths[store.index_of(object_id)]
+                yield partial(_score_all, looking, item, truth, shard.threshold, refused)
+
+    for found in side_by_side(calls()):
+        tick(len(found))
+        for lines in found:
+            scores[lines[0].protocol] += lines
     for job in todo:
         note = job.shard_note(shard.content, shard.threshold)
         write_scores(place(job.spec.id), scores[job.spec.id], note)
     return todo
+
+
+def _score_all(
+    jobs: Sequence[ScoringJob],
+    item: Item,
+    truth: Truth,
+    threshold: float,
+    refused: Callable[[ScoringJob], None],
+) -> list[list[Score]]:
+    memory = Memory()
+    return [
+        score_item(
+            job.spec,
+            load_scorer(job.spec),
+            item,
+            truth,
+            job.settings(threshold, memory),
+            partial(refused, job),
+        )
+        for job in jobs
+    ]
 
 
 def check_accepted(job: ScoringJob, shards: Iterable[Path], store: Store) -> None:

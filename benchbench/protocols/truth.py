@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class Memory:
-    """What was derived once and is asked for again.
+    """What was derived once and is asked for again, by any thread.
 
     Example:
         >>> memory = Memory()
@@ -25,12 +26,14 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Any] = {}
+        self._making = threading.RLock()  # again, for what is made from other things kept here
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returns; made once per key, which must name everything it depends on."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        value: T = self._kept[key]
+        with self._making:
+            if key not in self._kept:
+                self._kept[key] = make()
+            value: T = self._kept[key]
         return value
 
 

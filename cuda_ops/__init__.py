@@ -12,6 +12,7 @@ from benchbench.cuda_ops.point_to_mesh import point_to_mesh
 from benchbench.cuda_ops.points_in_mesh import points_in_mesh
 from benchbench.cuda_ops.rasterize import rasterize_maps, rasterize_silhouettes
 from benchbench.cuda_ops.sample_surface import sample_surface
+from benchbench.cuda_ops.separating_axis import separating_axis
 from benchbench.cuda_ops.voxel_iou import voxel_iou
 from benchbench.cuda_ops.voxelize import voxelize
 
@@ -23,6 +24,7 @@ __all__ = [
     "rasterize_maps",
     "rasterize_silhouettes",
     "sample_surface",
+    "separating_axis",
     "voxel_iou",
     "voxelize",
 ]

@@ -23,7 +23,7 @@ OPS = {
     "dibr_rasterize", "dibr_rasterize_backward", "dibr_soft_mask", "dibr_soft_mask_backward",
     "nearest", "nearest_backward", "point_to_mesh", "points_in_mesh",
     "rasterize_layers", "rasterize_layers_backward", "rasterize_maps", "rasterize_silhouettes",
-    "rasterize_silhouettes_backward", "sample_surface",
+    "rasterize_silhouettes_backward", "sample_surface", "separating_axis",
     "vertices_to_faces", "vertices_to_faces_backward", "voxel_iou", "voxelize",
 }  # fmt: skip
 

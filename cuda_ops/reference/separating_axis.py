@@ -1,4 +1,4 @@
-"""Plain twin of `separating_axis` in numpy, bit for bit: every triangle against its box of cells."""
+"""Plain twin of `separating_axis` in numpy, bit for bit: each triangle with its box of cells."""
 
 from __future__ import annotations
 

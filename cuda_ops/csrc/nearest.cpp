@@ -69,8 +69,10 @@ void settle_rest(const float* points, int64_t from, int64_t to, const float* tar
 // Found in the order of the curve: neighbours in memory belong to one thread.
 void search_blocks(const Tree& from, const Tree& to, int64_t first, int64_t last) {
   Found* found = static_cast<Found*>(from.spare);
+  int64_t start = kNoStart;
   for (int64_t b = first; b < last; ++b) {
-    search(from.block[b], from.boxes[0][b / kLeaf], static_cast<int>(b % kLeaf), to, found[b]);
+    search(from.block[b], from.boxes[0][b / kLeaf], static_cast<int>(b % kLeaf), to, found[b],
+           start);
   }
 }
 

@@ -73,7 +73,8 @@ inline bool reachable(const Block& query, const Boxes& boxes, int slot, const Fo
   return false;
 }
 
-inline void visit(const Block& query, const Boxes& boxes, int slot, const Block& target,
+// True if something nearer was found.
+inline bool visit(const Block& query, const Boxes& boxes, int slot, const Block& target,
                   Found& found, Packet& packet) {
   const Floats lo_x = splat(boxes.lo_x[slot]), hi_x = splat(boxes.hi_x[slot]);
   const Floats lo_y = splat(boxes.lo_y[slot]), hi_y = splat(boxes.hi_y[slot]);
@@ -116,13 +117,36 @@ inline void visit(const Block& query, const Boxes& boxes, int slot, const Block&
     packet.worst = top(found.distance);
     packet.worst_id = top(found.id);
   }
+  return changed;
+}
+
+// Where the curve would put the queries.
+inline int64_t place(const Block& query, const Tree& tree) {
+  const int middle = kLeaf / 2;
+  const uint32_t key =
+      frame_key(tree.frame, query.x[middle], query.y[middle], query.z[middle]);
+  const uint32_t* after = std::upper_bound(tree.key, tree.key + tree.blocks, key);
+  return std::max<int64_t>(after - tree.key - 1, 0);
+}
+
+// Whether the nearest of some query is farther than the queries are from each other.
+inline bool far(const Packet& packet) {
+  const float dx = packet.hi_x[0] - packet.lo_x[0], dy = packet.hi_y[0] - packet.lo_y[0];
+  const float dz = packet.hi_z[0] - packet.lo_z[0];
+  return packet.worst > dx * dx + dy * dy + dz * dz;
 }
 
 }  // namespace detail
 
+constexpr int64_t kNoStart = -1;
+
 // Fills `found` with the nearest target of each of 16 finite queries. `boxes`/`slot` bound them.
+//
+// `start`: the block of targets that is seen first, whose distances bound all others; kNoStart is
+// the one around the queries. Afterwards, where the next queries on the curve had better begin:
+// far from the targets that is the block in which these found their nearest.
 inline void search(const Block& query, const Boxes& boxes, int slot, const Tree& tree,
-                   Found& found) {
+                   Found& found, int64_t& start) {
   using namespace detail;
   for (int s = 0; s < kLeaf; ++s) found.distance[s] = INFINITY, found.id[s] = kNoIndex;
   if (tree.count == 0) return;
@@ -133,13 +157,10 @@ inline void search(const Block& query, const Boxes& boxes, int slot, const Tree&
   packet.worst = INFINITY;
   packet.worst_id = kNoIndex;
 
-  // Where the curve would put the queries: a good first bound.
-  const uint32_t key = frame_key(tree.frame, query.x[kLeaf / 2], query.y[kLeaf / 2],
-                                 query.z[kLeaf / 2]);
-  const uint32_t* after = std::upper_bound(tree.key, tree.key + tree.blocks, key);
-  const int64_t home = std::max<int64_t>(after - tree.key - 1, 0);
+  const int64_t home = start == kNoStart ? place(query, tree) : start;
   visit(query, tree.boxes[0][home / kLeaf], static_cast<int>(home % kLeaf), tree.block[home],
         found, packet);
+  start = home;
 
   Entry stack[kMaxLevels * kLeaf];
   int size = 0;
@@ -148,9 +169,10 @@ inline void search(const Block& query, const Boxes& boxes, int slot, const Tree&
     const Entry entry = stack[--size];
     if (!nearer(entry.bound, entry.first, packet.worst, packet.worst_id)) continue;
     if (entry.level == 0) {
-      if (entry.node != home) {
-        visit(query, tree.boxes[0][entry.node / kLeaf], static_cast<int>(entry.node % kLeaf),
-              tree.block[entry.node], found, packet);
+      if (entry.node != home &&
+          visit(query, tree.boxes[0][entry.node / kLeaf], static_cast<int>(entry.node % kLeaf),
+                tree.block[entry.node], found, packet)) {
+        start = entry.node;
       }
       continue;
     }
@@ -186,6 +208,7 @@ inline void search(const Block& query, const Boxes& boxes, int slot, const Tree&
       stack[at] = child;
     }
   }
+  if (!far(packet)) start = kNoStart;
 }
 
 }  // namespace bench

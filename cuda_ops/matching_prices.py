@@ -42,8 +42,9 @@ def matching_prices(costs: Tensor) -> Tensor:
     square = costs.ndim == 2 and costs.shape[0] == costs.shape[1]
     if not square or costs.dtype != torch.float32 or costs.device.type != "cpu":
         raise ShapeError("matching_prices", "costs", wanted, describe(costs))
-    if not bool(((costs >= 0) & (costs <= 1)).all()):
-        raise ShapeError("matching_prices", "costs", "in [0, 1]", "others, or NaN")
+    low, high = map(float, torch.aminmax(costs)) if costs.numel() else (0.0, 1.0)
+    if not 0 <= low <= high <= 1:
+        raise ShapeError("matching_prices", "costs", "in [0, 1]", f"from {low:g} to {high:g}")
     prices = torch.empty(len(costs), dtype=torch.float32)
     costs = costs.contiguous()
     library.call(

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from benchbench.protocols.convert import tensor
+import torch
 
 Array = npt.NDArray[Any]
 
@@ -42,6 +41,7 @@ def _reduced(costs: Array) -> Array:
     unit = costs.max() if len(costs) >= _WORTH_A_START else 0.0
     if unit == 0.0 or not library.available("cpu"):
         return costs
-    prices = matching_prices(tensor(costs / unit, np.float32)).numpy()
-    left = costs - prices * unit
-    return left - left.min(1)[:, None]
+    shares = np.divide(costs, unit, out=np.empty(costs.shape, np.float32), casting="same_kind")
+    left = costs - matching_prices(torch.from_numpy(shares)).numpy() * unit
+    left -= left.min(1)[:, None]
+    return left

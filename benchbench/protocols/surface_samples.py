@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchbench.core.keyed import keyed_rng
 from benchbench.core.types import Mesh, Prediction
@@ -93,15 +94,22 @@ def deftet_scores(pair: Pair, preds: Cloud, target: Cloud) -> dict[str, float]:
     code computes it, both directions added.
     """
     ways = (
-        preds.points - target.points[pair.target_index],
-        target.points - preds.points[pair.preds_index],
+        _length_l1(preds.points - np.take(target.points, pair.target_index, axis=0)),
+        _length_l1(target.points - np.take(preds.points, pair.preds_index, axis=0)),
     )
     return {
         "chamfer": sum(pair.means()) / 2,
-        "chamfer_l1": sum(float(np.abs(w.astype(np.float64)).sum(1).mean()) for w in ways),
+        "chamfer_l1": sum(float(lengths.mean()) for lengths in ways),
         "fscore": harmonic(*pair.hits(0.01, strict=False)),
         "hausdorff": float(np.sqrt(max(pair.to_target.max(), pair.to_preds.max()))),
     }
+
+
+def _length_l1(ways: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    # A sum over an axis of three costs several times this, and gives the same bits.
+    x, y, z = np.abs(ways.T).astype(np.float64, order="C")
+    length: npt.NDArray[np.float64] = x + y + z
+    return length
 
 
 def score_deftet(

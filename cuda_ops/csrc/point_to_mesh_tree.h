@@ -35,6 +35,7 @@ struct alignas(64) BoxNode {
 
 constexpr int kDeepest = 12;  // levels; 8 * 16^8 > 2^31 faces
 constexpr int32_t kNoBox = std::numeric_limits<int32_t>::max();
+constexpr int32_t kNoBlock = -1;
 constexpr int32_t kInfinity = 0x7f800000;  // bits of a single precision infinity
 
 // Lanes whose value is at most the one with these bits.
@@ -83,9 +84,13 @@ class FaceTree {
 
     bool empty() const { return blocks_.empty(); }
 
-    Best nearest(const float* point) const {
+    // `start`: the block that is seen first, whose distance bounds all others, or kNoBlock;
+    // afterwards the one that held the nearest face, where a point close by had better begin.
+    Best nearest(const float* point, int32_t& start) const {
         Best best{kInfinity, kNoBox};
         const Query query = make_query(point);
+        const int32_t first = start;
+        if (first != kNoBlock) test(blocks_[size_t(first)], query, best);
         Frame frames[kDeepest];
         Frame* frame = frames;
         open(0, query, *frame);
@@ -98,7 +103,11 @@ class FaceTree {
                 lane = frame->next;
                 continue;
             }
-            test(blocks_[size_t(~child)], query, best);
+            if (~child != first) {
+                const int32_t before = best.bits;
+                test(blocks_[size_t(~child)], query, best);
+                if (best.bits < before) start = ~child;
+            }
             uint32_t lanes;
             while ((lanes = worth(*frame, best)) == 0)
                 if (frame-- == frames) return best;

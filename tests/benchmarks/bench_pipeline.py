@@ -5,9 +5,10 @@
     python tests/benchmarks/bench_pipeline.py --device cuda     the network on a GPU
 
 Each baseline is run as `bench run` does it, into a temporary folder. A stage is the time that its
-functions take wherever they are called; reading and writing go on beside the network, so that the
-shares may add up to more than the whole. As a test (``pytest tests/benchmarks/bench_pipeline.py -o
-python_files='bench_*.py' -s``) it prints a short form and asserts nothing about time.
+functions take in all threads; reading and writing go on beside the network and items are scored
+side by side, so that the shares may add up to more than the whole. As a test (``pytest
+tests/benchmarks/bench_pipeline.py -o python_files='bench_*.py' -s``) it prints a short form and
+asserts nothing about time.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Clock:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._inside = threading.local()
+        self._adding = threading.Lock()
 
     def timed(self, stage: str, function: Any) -> Any:
         """The function, its time counted."""
@@ -69,7 +71,8 @@ class Clock:
                 return function(*arguments, **options)
             finally:
                 taken = time.perf_counter() - start
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
+                with self._adding:
+                    self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
                 setattr(self._inside, stage, False)
 
         return wrapped

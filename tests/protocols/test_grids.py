@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Mesh, Points, Voxels
+from benchbench.cuda_ops.reference.separating_axis import separating_axis
 from benchbench.evaluation.selftest import box
 from benchbench.protocols.convert import unit_cube_grid
 from benchbench.protocols.grids import (
@@ -106,37 +107,16 @@ def test_exact_voxels_of_an_asymmetric_box() -> None:
     assert (grid == expected).all()
 
 
-def meets(triangle: np.ndarray, centre: np.ndarray) -> bool:
-    """Slow twin: the triangle clipped by the six planes of the closed cell leaves a point."""
-    polygon = [corner - centre for corner in triangle]
-    for axis in range(3):
-        for sign in (1.0, -1.0):
-            kept = []
-            for n, a in enumerate(polygon):
-                b = polygon[(n + 1) % len(polygon)]
-                da, db = 0.5 - sign * a[axis], 0.5 - sign * b[axis]
-                if da >= 0:
-                    kept.append(a)
-                if (da < 0) != (db < 0):
-                    kept.append(a + (b - a) * (da / (da - db)))
-            polygon = kept
-            if not polygon:
-                return False
-    return True
-
-
-def test_exact_voxels_equal_clipping() -> None:
-    """30 random triangles, alone each, so that nothing is filled: cell by cell against clipping."""
+def test_exact_voxels_scale_and_fill_what_triangles_meet() -> None:
+    """The object frame's unit cube is the grid: +0.5, times 8, in float32."""
     rng = np.random.default_rng(2)
-    for _ in range(30):
-        corners = rng.uniform(-0.6, 0.6, (3, 3)).astype(np.float32)
-        grid = separating_axis_voxels(
-            Mesh(corners, np.array([[0, 1, 2]], np.int32)), unit_cube_grid(8), 8
-        )
-        scaled = (corners.astype(np.float64) + 0.5).astype(np.float64) * 8
-        scaled = scaled.astype(np.float32).astype(np.float64)
-        slow = np.array([meets(scaled, np.array(c) + 0.5) for c in np.ndindex(8, 8, 8)])
-        assert (grid == fill(slow.reshape(8, 8, 8))).all()
+    corners = rng.uniform(-0.6, 0.6, (30, 3)).astype(np.float32)
+    faces = np.arange(30, dtype=np.int32).reshape(10, 3)
+    grid = separating_axis_voxels(Mesh(corners, faces), unit_cube_grid(8), 8)
+    scaled = ((corners.astype(np.float64) + 0.5) * 8).astype(np.float32).astype(np.float64)
+    surface = separating_axis(scaled.reshape(10, 3, 3), 8)
+    assert 0 < surface.sum() < 8**3
+    assert (grid == fill(surface)).all()
 
 
 def test_closed_solids_have_katos_cells_on_katos_scale() -> None:

@@ -117,19 +117,21 @@ def _compare(
 
 
 def _sheet(table: Table, base: Row, found: list[Comparison], rough: set[str]) -> Sheet:
-    adjusted = holm([one.p[OVER_CLASSES] for one in found])
+    means = (OVER_CLASSES, OVER_OBJECTS)
+    adjusted = {c: holm([one.p[c] for one in found]) for c in means}
     columns = [*(s for s, _ in table.classes), OVER_CLASSES, OVER_OBJECTS]
     headings = [*(Heading(name) for _, name in table.classes)]
     headings += [Heading("classes", "mean over"), Heading("objects", "mean over")]
     headings += [Heading("better", "% objects"), Heading("equal", "% objects"), Heading("p"),
                  Heading("failed")]  # fmt: skip
     rows, records, lines = [], [], []
-    for one, p in zip(found, adjusted, strict=True):
+    for n, one in enumerate(found):
+        held = {**one.p, **{c: float(adjusted[c][n]) for c in means}}
+        p = held[OVER_CLASSES]
         cells = [
             bounded(
                 one.difference[c], one.bounds[c], table.metric.decimals,
-                BEST if (p if c == OVER_CLASSES else one.p[c]) <= LEVEL else "",
-                c in rough, sign=True,
+                BEST if held[c] <= LEVEL else "", c in rough, sign=True,
             )
             for c in columns
         ]  # fmt: skip
@@ -152,12 +154,12 @@ def _sheet(table: Table, base: Row, found: list[Comparison], rough: set[str]) ->
 
 def _legend(table: Table, rough: set[str], methods: int) -> list[str]:
     better = "above" if table.metric.higher_is_better else "below"
-    several = f", {methods} methods at once (Holm)" if methods > 1 else ""
+    several = f"; a mean, of {methods} methods at once" if methods > 1 else ""
     legend = [
-        f"* differs from 0 at 5 % (sign flips of objects, classes all at once by Holm); {better} 0 "
-        "is better",
-        f"p: of the mean over classes{several}; all ways to give signs up to {EXACT} objects that "
-        f"differ, else {DRAWS:,} keyed draws",
+        f"* differs from 0 at 5 % (sign flips of objects; by Holm: a method's classes all at once"
+        f"{several}); {better} 0 is better",
+        f"p: of the mean over classes, held to that; all ways to give signs up to {EXACT} objects "
+        f"that differ, else {DRAWS:,} keyed draws",
         LEGEND,
         INTERVALS,
         "failed: items of either that got the penalty",

@@ -13,7 +13,8 @@ _ESCAPES = {
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "[": "{[}",  # at the start of a row it would be the distance to it
 }  # fmt: skip
-_LONG = 30  # letters
+_LONG = 30  # letters in a line of a column of words
+_PAGE = 50  # lines of a table on a page, less caption and legend
 _ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", "": ""}
 _MACROS = (
     r"% \usepackage{booktabs}",
@@ -37,23 +38,51 @@ def latex_escape(text: str) -> str:
 
 
 def to_latex(sheet: Sheet) -> str:
-    r"""A table environment with booktabs rules.
+    r"""Table environments with booktabs rules: as many as the rows need pages, then the notes.
 
     Best values are in \benchbest, the next in \benchsecond, published ones in \benchpublished,
     intervals in \benchinterval, which may be defined before. Needs `\usepackage{booktabs}` and
     nothing else.
     """
-    headings = sheet.headings
-    columns = "".join(_column(sheet, n) for n in range(len(headings)))
     legend = [line.replace("* ", "Bold: ", 1) for line in sheet.legend if line[:5] != "grey:"]
     if sheet.intervals:
         legend.append("Small: the ends of the interval")
-    below = r"\par ".join(latex_escape(line) for line in [*legend, *sheet.notes])
+    pages = _pages(sheet)
+    lines = list(_MACROS)
+    for n, rows in enumerate(pages, 1):
+        part = f" ({n} of {len(pages)})" if len(pages) > 1 else ""
+        lines += _table(sheet, rows, part, legend if n == len(pages) else [])
+    if sheet.notes:  # no part of the table: a float that is longer than a page is cut off
+        below = "\\par\n".join(latex_escape(line) for line in sheet.notes)
+        lines.append(rf"{{\raggedright\tiny\noindent {below}\par}}")
+    return "\n".join(lines)
+
+
+def _pages(sheet: Sheet) -> list[range]:
+    """Rows that stand together, in lines of one page."""
+    pages, first, height = [], 0, 0
+    for n, (_, cells) in enumerate(sheet.rows):
+        here = max((_lines(sheet, place, cell) for place, cell in enumerate(cells)), default=1)
+        here += 2 * any(c.low for c in cells) + (n in sheet.parts)  # both ends, in small print
+        if height + here > _PAGE and n > first:
+            pages.append(range(first, n))
+            first, height = n, 0
+        height += here
+    return [*pages, range(first, len(sheet.rows))]
+
+
+def _lines(sheet: Sheet, place: int, cell: Cell) -> int:
+    wraps = sheet.headings[place].words
+    return 1 + len(cell.text) // _LONG if wraps else 1
+
+
+def _table(sheet: Sheet, rows: range, part: str, legend: list[str]) -> list[str]:
+    headings = sheet.headings
+    columns = "".join(_column(sheet, n) for n in range(len(headings)))
     lines = [
-        *_MACROS,
         r"\begin{table}",
         r"\centering\scriptsize\setlength{\tabcolsep}{2.5pt}\setlength{\belowcaptionskip}{4pt}",
-        rf"\caption{{{'. '.join(map(latex_escape, sheet.caption))}.}}",
+        rf"\caption{{{'. '.join(map(latex_escape, sheet.caption))}{part}.}}",
         # A table wider than the text goes into both margins evenly, not off the page.
         r"\makebox[\linewidth][c]{%",
         rf"\begin{{tabular}}{{l{columns}}}",
@@ -62,7 +91,8 @@ def to_latex(sheet: Sheet) -> str:
         " & ".join(["", *(latex_escape(h.text) for h in headings)]) + r" \\",
         r"\midrule",
     ]
-    for n, (label, cells) in enumerate(sheet.rows):
+    for n in rows:
+        label, cells = sheet.rows[n]
         if n in sheet.parts:
             words = rf"\textit{{{latex_escape(sheet.parts[n])}}}"
             lines += [r"\midrule", rf"\multicolumn{{{len(cells) + 1}}}{{l}}{{{words}}} \\"]
@@ -73,8 +103,10 @@ def to_latex(sheet: Sheet) -> str:
             ends = [_interval(c) for c in cells]
             lines.append(" & ".join(["", *ends]) + r" \\[2pt]")
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\raggedright\tiny {below}}}")
-    return "\n".join([*lines, r"\end{table}"])
+    if legend:
+        below = r"\par ".join(map(latex_escape, legend))
+        lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{\raggedright\tiny {below}}}")
+    return [*lines, r"\end{table}"]
 
 
 def _column(sheet: Sheet, place: int) -> str:

@@ -60,6 +60,47 @@ def test_kato_iou_equals_the_original(shared: Path) -> None:
         assert score["iou"] == misc["evaluate_iou/iou"][n]  # to the last bit
 
 
+def kato_box(low: tuple[float, ...], high: tuple[float, ...]) -> Mesh:
+    """A box of the object frame between two corners in coordinates of Kato's cells."""
+    return box(*(tuple((c - 16) / 31 for c in corner) for corner in (low, high)))
+
+
+def kato_truth(*block: slice) -> Truth:
+    grid = np.zeros((32, 32, 32), np.float32)
+    grid[block] = 1
+    return Truth(None, {"kato": Voxels(grid, kato_grid())}, KEY[0])
+
+
+def test_kato_iou_by_hand() -> None:
+    """A box from (2.5, 10.5, 20.5) to (5.5, 17.5, 30.5) marks every cell it touches: 2 to 5, 10 to
+    17, 20 to 30, that is 4 x 8 x 11 = 352. The truth holds cells 2 to 5, 10 to 15, 18 to 25: 4 x 6
+    x 8 = 192. Shared are 4 x 6 x 6 = 144, so IoU = 144 / (352 + 192 - 144) = 0.36."""
+    truth = kato_truth(slice(2, 6), slice(10, 16), slice(18, 26))
+    mesh = kato_box((2.5, 10.5, 20.5), (5.5, 17.5, 30.5))
+    assert score_kato_iou(mesh, truth, KEY, SETTINGS) == {"iou": 0.36}
+    same = kato_truth(slice(2, 6), slice(10, 18), slice(20, 31))
+    assert score_kato_iou(mesh, same, KEY, SETTINGS) == {"iou": 1.0}
+    # A soft grid is cut at the method's threshold, inclusive: 192 of 32^3 at 0.5, all at 0.25.
+    soft = Voxels(np.maximum(truth.voxels["kato"].occupancy / 2, np.float32(0.25)), kato_grid())
+    assert score_kato_iou(soft, truth, KEY, SETTINGS) == {"iou": 1.0}
+    loose = score_kato_iou(soft, truth, KEY, {**SETTINGS, "threshold": 0.25})
+    assert loose == {"iou": 192 / 32**3}
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_kato_iou_of_a_mesh_that_leaves_the_cube(axis: int) -> None:
+    """A box of cells 8 to 23 across and from 8.5 to 40 along an axis: its far end is outside, so
+    the outside flows in. Of 24 layers of 16 x 16 cells the first is a lid, the others are hollow
+    by 14 x 14: 24 * 256 - 23 * 196 = 1636 cells of the 6144 that a solid one has."""
+    far = [23.5, 23.5, 23.5]
+    far[axis] = 40.0
+    block = [slice(8, 24)] * 3
+    block[axis] = slice(8, 32)
+    mesh = kato_box((8.5, 8.5, 8.5), tuple(far))
+    found = score_kato_iou(mesh, kato_truth(*block), KEY, SETTINGS)
+    assert found == {"iou": 1636 / 6144}
+
+
 def test_r2n2_counts_and_average_precision_equal_the_original(shared: Path) -> None:
     expected = np.load(shared / "oracles/r2n2/evaluate_expected.npz")
     probability, truth = expected["prob"], expected["gt"]

@@ -87,6 +87,33 @@ def test_pixel2mesh_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["fscore@2tau"] == pytest.approx(2 / 3, rel=1e-6)
 
 
+def test_geometrics_by_hand() -> None:
+    """A truth of two points 1 apart: diagonal 1, so 0.57 units. Of three predicted points one is
+    0.017 from the first, 0.00969 units, below 0.01; one is 0.018 from the second, 0.01026, above;
+    one is far. P = 1/3, R = 1/2, F = 2 (1/3) (1/2) / (1/3 + 1/2) = 0.4. Without the 0.57 nothing
+    is near; on squared distances, both are."""
+    truth = Truth(None, {}, KEY[0], points=np.array([[0, 0, 0], [1, 0, 0]], np.float32))
+    cloud = np.array([[0, 0.017, 0], [1, 0.018, 0], [1, 0.5, 0]], np.float32)
+    found = score_geometrics(Points(cloud), truth, KEY, SETTINGS)
+    assert found == {"fscore": pytest.approx(0.4, rel=1e-12)}
+    # Both within: P = 2/3, R = 1, F = 4/5.
+    cloud[1, 1] = 0.017
+    found = score_geometrics(Points(cloud), truth, KEY, SETTINGS)
+    assert found == {"fscore": pytest.approx(0.8, rel=1e-12)}
+
+
+def test_geometrics_of_a_surface() -> None:
+    """A unit square against itself, both of 2,466 samples. Its diagonal is sqrt 2, so 0.01 units
+    are the radius 0.01 sqrt 2 / 0.57 = 0.02481. Away from the border a point's neighbours within
+    are Poisson of mean 2466 pi 0.02481^2 = 4.769: it has one with 1 - exp(-4.769) = 0.9915. Along
+    the border, of 4 sides 0.0248 wide, up to half of the disc is outside: at worst, with half of
+    the disc, 1 - exp(-2.38) = 0.9078 on the strip's share 0.0968. F lies between 0.983 and 0.9915,
+    give or take three standard errors of 0.002."""
+    flat = square(2, 0.0)
+    found = score_geometrics(flat, Truth(flat, {}, KEY[0]), KEY, SETTINGS)["fscore"]
+    assert 0.983 - 0.006 < found < 0.9915 + 0.006
+
+
 def test_vertices_are_those_that_faces_use() -> None:
     """A square of four vertices against itself: the truth's points are up to 0.5 from a corner;
     a fifth vertex that no face uses does not count."""

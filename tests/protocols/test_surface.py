@@ -172,6 +172,33 @@ def test_voxels_become_meshes_at_the_threshold() -> None:
         score_surface(Voxels(grid, unit_cube_grid()), truth, KEY, {**SETTINGS, "threshold": 0.8})
 
 
+def test_voxel_surface_by_hand() -> None:
+    """A grid of one cell: the surface at 0.5 is an octahedron with its corners 0.5 from the middle,
+    longest edge 1. The prediction is its upper half alone, four of eight faces of height
+    0.5 sqrt 1.5 = 0.61237. From there every distance is 0. A point of a lower face is nearest to
+    the edge that it shares with an upper one, so far as it lies below: a third of the height on
+    average, 0.20412. Chamfer: 100 (0 + 0.20412 / 2) / 2 = 5.1031. F: P = 1; a lower point is within
+    0.01 with the share 1 - (1 - 0.01 / 0.61237)^2 = 0.03239, R = (1 + 0.03239) / 2 = 0.51620 and
+    F = 2 R / (1 + R) = 0.68091. Upper and lower normals (1, 1, 1) and (1, 1, -1) have the cosine
+    1/3: (1 + (1 + 1/3) / 2) / 2 = 5/6."""
+    cell = Voxels(np.ones((1, 1, 1), np.float32), unit_cube_grid(1))
+    truth = Truth(None, {"binvox": cell}, KEY[0])
+    corners = [(0.5, 0, 0), (0, 0.5, 0), (-0.5, 0, 0), (0, -0.5, 0), (0, 0, 0.5)]
+    upper = [(0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)]
+    half = Mesh(np.array(corners, np.float32), np.array(upper, np.int32))
+    found = score_voxel_surface(half, truth, KEY, {**SETTINGS, "grid": "binvox"})
+    # Four standard errors of 30,000 samples: distances vary by 0.14, shares by 0.5.
+    assert found["chamfer"] == pytest.approx(5.1031, abs=4 * 50 * 0.14 / 30_000**0.5)
+    assert found["fscore"] == pytest.approx(0.68091, abs=4 * 0.5 / 30_000**0.5)
+    assert found["normals"] == pytest.approx(5 / 6, abs=4 / 6 / 30_000**0.5)
+    # At the threshold 0.5 the prediction's own cell is the truth; at 0.75 its corners are 0.25
+    # from the middle, and faces of height 0.5 / sqrt 3 are 0.14434 apart: no distance is less.
+    same = score_voxel_surface(cell, truth, KEY, SETTINGS)
+    assert same["chamfer"] < 1e-4 and same["fscore"] == 1.0
+    small = score_voxel_surface(cell, truth, KEY, {**SETTINGS, "threshold": 0.75})
+    assert small["chamfer"] > 14.43 and small["fscore"] == 0.0
+
+
 def test_voxel_surface_takes_the_sets_own_grid() -> None:
     grid = np.zeros((32, 32, 32), np.float32)
     grid[4:28, 8:20, 12:20] = 1

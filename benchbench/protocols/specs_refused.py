@@ -49,6 +49,12 @@ def _refused(
 _IOU = (MetricSpec("iou", "voxel IoU", "|P and T| / |P or T|", "ratio", True, 3, 0.0),)
 _EMD = (MetricSpec("emd", "earth mover's distance", "cost of a matching", "x0.01", False, 3, 1e9),)
 _CD = (MetricSpec("chamfer", "Chamfer distance", "see combination", "x1", False, 3, 1e9),)
+_NC = MetricSpec("normals", "normal consistency", "mean |cosine|", "ratio", True, 3, 0.0)
+_AP = (
+    MetricSpec(
+        "ap", "mean average precision", "area under precision over recall", "ratio", True, 3, 0.0
+    ),
+)
 _F = (MetricSpec("fscore", "F-score", "2 P R / (P + R)", "ratio", True, 3, 0.0),)
 
 _AUCTION = (
@@ -75,6 +81,25 @@ REFUSED_PROTOCOLS = (
         failures="unreadable files are skipped silently",
         instead="dibr-house-iou-v1",
         slugs=("voxiou32-dibr-binvox",),
+    ),
+    _refused(
+        "vpl-chamfer-v1",
+        "point samples of View Prior Learning's test_cd.py, 16,384 a mesh",
+        "Kato, Harada: Learning View Priors for Single-view 3D Reconstruction, CVPR 2019",
+        "hiroharu-kato/view_prior_learning@6f1afa8: mesh_reconstruction/test_cd.py",
+        "its areas are divided by their sum over the whole batch, 20 meshes by default, so that "
+        "what is drawn from a mesh depends on the others of its batch and is right for a batch of "
+        "one alone; and the script writes its points to files, a distance is not in it",
+        _CD,
+        data="LSM's renderings; the truth is the model of ShapeNetCore v1 as its file has it",
+        views_rule="all 20 views of every test object",
+        frame="object frame; no normalisation of the truth",
+        compared="points on both surfaces",
+        sampling="16,384 a mesh, at equal steps of the cumulative area",
+        distance=_UNKNOWN,
+        combination=_UNKNOWN,
+        instead="onet-mesh-v1",
+        unconfirmed=("distance, combination and factor of what was made of the points",),
     ),
     _refused(
         "psgn-iou-v1",
@@ -106,6 +131,25 @@ REFUSED_PROTOCOLS = (
         reporting="x0.01",
         instead="emd-exact-v1",
         faults=("issue #66 finds 2.24 for planes where the paper has 0.579",),
+    ),
+    _refused(
+        "meshrcnn-ap-v1",
+        "AP^mesh of Mesh R-CNN on Pix3D",
+        "Gkioxari, Malik, Johnson: Mesh R-CNN, ICCV 2019",
+        "facebookresearch/meshrcnn@2c6ecbe9: meshrcnn/evaluation/pix3d_evaluation.py",
+        "it ranks the detections of the whole set by their confidence, so no object has a score of "
+        "its own, and a prediction here has neither box nor class nor confidence; the shape's "
+        "part in it, F1 at 0.3 above 50 %, is fscore@0.3 of meshrcnn-gt10-v1",
+        _AP,
+        data="Pix3D",
+        views_rule="every picture of the test split, one object in each",
+        frame="camera frame, longest edge of the truth's box 10",
+        compared="10,000 points on both surfaces, detection by detection",
+        sampling="10,000 area-weighted points a side",
+        combination="a detection is correct if 2 P R / (P + R) > 50 %",
+        thresholds="0.3, <",
+        averaging="average precision of each class, then mean over classes",
+        instead="meshrcnn-gt10-v1",
     ),
     _refused(
         "disn-emd-v1",
@@ -252,16 +296,23 @@ REFUSED_PROTOCOLS = (
         "bspnet-chamfer-v1",
         "Chamfer distance and normal consistency of BSP-Net",
         "Chen, Tagliasacchi, Zhang: BSP-Net, CVPR 2020",
-        "BSP-Net: evaluation/eval_bspnet_pc.py",
-        "its truth is a cloud filtered to the outer surface by a flood fill of a 256^3 grid, "
-        "which was handed out as files and not as a rule",
-        _CD,
-        compared="4,096 points each",
-        sampling="4,096 a side",
+        "czq142857/BSP-NET-original@fb714d2: evaluation/eval_bspnet_pc.py",
+        "counts, formulas and the flood fill of 256^3 cells are confirmed, but its truth is clouds "
+        "that were handed out as files: how a point's cell makes it an outer one, and in which "
+        "frame, is in no code; deepsdf-chamfer-v1 has the same s1 + s2, at diagonal 1, but of "
+        "30,000 points a side, with inner surface; bench score DIR --gt DIR --surface outer "
+        "(mesh-pairs-v1) leaves inner surface out, by 256^3 cells and a rule of its own, but on "
+        "both sides, and its distance is unsquared and to triangles",
+        (*_CD, _NC),
+        views_rule="one prediction of each of Pixel2Mesh's 8,762 test objects",
+        compared="4,096 points each, the truth's on its outer surface",
+        sampling="4,096 a side; the truth's outer surface by grids of 256^3 filled from outside",
         distance="squared Euclidean",
-        combination="sum of the two directions",
+        combination="s1 + s2, computed as three times the means over all coordinates; normals: "
+        "mean of the two directions",
         reporting="x1000 (UNCONFIRMED)",
-        instead="uclid-v1",
+        instead="deepsdf-chamfer-v1",
+        unconfirmed=("the factor 1000", "the frame of its clouds and which cells count as outer"),
     ),
     _refused(
         "sdfsrn-chamfer-v1",

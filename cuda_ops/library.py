@@ -7,12 +7,10 @@ Importing never builds. A failure is remembered and told again with both causes.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +43,6 @@ class _State:
 
 
 _state = _State()
-_at_most: ContextVar[int] = ContextVar("threads of this context", default=1 << 30)
 
 
 def _after_fork() -> None:
@@ -59,27 +56,11 @@ def threads() -> int:
     """How many threads a kernel may use now.
 
     `torch.get_num_threads()`, but 1 in forked children and DataLoader workers: OpenMP hangs in
-    a fork of a process that has already run in parallel. Fewer inside `at_most`.
+    a fork of a process that has already run in parallel.
     """
     if _state.forked or torch.utils.data.get_worker_info() is not None:
         return 1
-    return min(torch.get_num_threads(), _at_most.get())
-
-
-@contextlib.contextmanager
-def at_most(count: int) -> Iterator[None]:
-    """Kernels that this thread calls meanwhile use no more threads: the others are busy as well.
-
-    Example:
-        >>> with at_most(1):
-        ...     threads()
-        1
-    """
-    before = _at_most.set(count)
-    try:
-        yield
-    finally:
-        _at_most.reset(before)
+    return torch.get_num_threads()
 
 
 def cpu_level() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -222,13 +223,16 @@ def score(
 def _refusal(folder: RunFolder, store: Store, shards: int) -> Callable[[ScoringJob], None]:
     """What happens at a prediction of a wrong kind: once a protocol, all others are looked at."""
     looked: set[str] = set()
+    looking = threading.Lock()
 
     def refused(job: ScoringJob) -> None:
-        if job.spec.id not in looked:
+        with looking:
+            if job.spec.id in looked:
+                return
+            looked.add(job.spec.id)
             paths = [folder.prediction_shard(k) for k in range(shards)]
             folder.wait_for(paths, "shards")
             check_accepted(job, paths, store)
-        looked.add(job.spec.id)
 
     return refused
 

@@ -44,4 +44,5 @@ def _reduced(costs: Array) -> Array:
     shares = np.divide(costs, unit, out=np.empty(costs.shape, np.float32), casting="same_kind")
     left = costs - matching_prices(torch.from_numpy(shares)).numpy() * unit
     left -= left.min(1)[:, None]
+    left -= left.min(0)  # each row and column has an exact zero again, which float32 has blurred
     return left

@@ -20,7 +20,8 @@ void mark(const double* corners, int resolution, bool* grid) {
       bool* row = grid + (static_cast<int64_t>(x) * resolution + y) * resolution;
       for (int z = first[2]; z <= last[2]; ++z) {
         if (__atomic_load_n(row + z, __ATOMIC_RELAXED)) continue;
-        if (triangle_meets_cell(corners, x, y, z)) __atomic_store_n(row + z, true, __ATOMIC_RELAXED);
+        if (!triangle_meets_cell(corners, x, y, z)) continue;
+        __atomic_store_n(row + z, true, __ATOMIC_RELAXED);
       }
     }
   }

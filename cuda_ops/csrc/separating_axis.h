@@ -20,18 +20,20 @@ BENCH_HD void cells_touched(const double* corners, int resolution, int first[3],
   bool finite = true;
   for (int k = 0; k < 9; ++k) finite &= corners[k] - corners[k] == 0.0;
   for (int axis = 0; axis < 3; ++axis) {
+    first[axis] = 0, last[axis] = -1;
+    if (!finite) continue;
     const double a = corners[axis], b = corners[3 + axis], c = corners[6 + axis];
     double low = b < a ? b : a, high = b > a ? b : a;
     low = c < low ? c : low, high = c > high ? c : high;
     cells_between(low, high, resolution, first[axis], last[axis]);
-    if (!finite) first[axis] = 0, last[axis] = -1;
   }
 }
 
+// Whether three projected corners leave a gap to the cell; a NaN, of products that overflow, does.
 BENCH_HD bool apart(double a, double b, double c, double radius) {
   double low = b < a ? b : a, high = b > a ? b : a;
   low = c < low ? c : low, high = c > high ? c : high;
-  return !(low <= radius && high >= -radius);
+  return !(a == a && b == b && c == c && low <= radius && high >= -radius);
 }
 
 // Whether a triangle, (3, 3) corners, meets a cell.

@@ -1,4 +1,7 @@
-"""Every operation exists three times: compiled for the CPU, compiled for CUDA, in plain torch."""
+"""Every operation exists three times: compiled for the CPU, compiled for CUDA, in plain torch.
+
+But for `CPU_ALONE`, which are no operations: nothing depends on what they answer but time.
+"""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from benchbench.cuda_ops.reference.separating_axis import separating_axis as twi
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 SCENES = [
-    "soup", "lattice", "halves", "slivers", "small", "far", "huge", "overflowing", "outside",
-    "not finite",
+    "soup", "lattice", "halves", "slivers", "small", "far", "huge", "overflowing", "partly huge",
+    "outside", "not finite",
 ]  # fmt: skip
 R = 12
 
@@ -45,6 +45,8 @@ def scene(kind: str) -> np.ndarray:
     if kind in ("far", "huge", "overflowing"):  # all but the last run through the grid's middle
         size = {"far": 1e6, "huge": 1e100, "overflowing": 1e300}[kind]
         triangles = (triangles - triangles.mean(1, keepdims=True)) * size + R / 2
+    if kind == "partly huge":  # products overflow on some axes alone
+        triangles[rng.random((80, 3, 3)) < 0.4] *= 1e301
     if kind == "outside":
         triangles = triangles + [[[2 * R, 0, 0]]]
     if kind == "not finite":

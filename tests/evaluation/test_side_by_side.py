@@ -80,6 +80,43 @@ def test_an_error_comes_in_its_turn_and_ends_it(threads: Callable[[int], None]) 
     assert max(begun) < 6
 
 
+def test_an_error_of_the_iterable_comes_after_what_was_begun(
+    threads: Callable[[int], None],
+) -> None:
+    for count in (1, 2, 4):
+        threads(count)
+
+        def calls() -> Iterator[Callable[[], int]]:
+            yield lambda: 0
+            yield lambda: 1
+            raise OSError("the third cannot be read")
+
+        heard = []
+        with pytest.raises(OSError, match="the third"):
+            for n in side_by_side(calls()):
+                heard.append(n)
+        assert heard == [0, 1]
+
+
+def test_who_interrupts_does_not_wait(threads: Callable[[int], None]) -> None:
+    """The second call goes on for as long as the test wants, and is left alone."""
+    threads(2)
+    enough = threading.Event()
+
+    def calls() -> Iterator[Callable[[], bool]]:
+        yield lambda: True
+        yield lambda: enough.wait(60)
+        yield lambda: enough.wait(60)
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(side_by_side(calls()))
+        assert not enough.is_set() and torch.get_num_threads() == 2
+    finally:
+        enough.set()
+
+
 def test_no_calls() -> None:
     assert list(side_by_side([])) == []
 

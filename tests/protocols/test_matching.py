@@ -1,4 +1,4 @@
-"""Exact matchings of more points than the head start has: against scipy without it."""
+"""Exact matchings with a head start: against scipy without it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from benchbench.cuda_ops import library
 from benchbench.protocols.matching import matching_mean
 
 
@@ -48,3 +49,18 @@ def test_huge_and_tiny_costs() -> None:
     for scale in (1e-200, 1e200):
         found = matching_mean(costs * scale)
         assert found == pytest.approx(scale * costs[rows, columns].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 127, 128, 129])
+def test_few_points(n: int) -> None:
+    costs = cdist(*clouds("gaussian"))[:n, :n]
+    rows, columns = linear_sum_assignment(costs)
+    assert matching_mean(costs) == pytest.approx(costs[rows, columns].mean(), rel=1e-12)
+
+
+def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = cdist(*clouds("gaussian"))
+    expected = matching_mean(costs)
+    monkeypatch.setattr(library, "available", lambda device: False)
+    monkeypatch.setattr(library, "call", None)
+    assert matching_mean(costs) == pytest.approx(expected, rel=1e-12)

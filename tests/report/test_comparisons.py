@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchbench.core.errors import CheckError, MissingError
@@ -19,8 +20,9 @@ from benchbench.report.formats import FORMATS, render
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.order import order_sheets
 from benchbench.report.results import Result, find_results
-from benchbench.report.sheets import Sheet
+from benchbench.report.sheets import BEST, Sheet
 from benchbench.report.tables import OVER_CLASSES, OVER_OBJECTS, build_tables
+from benchbench.statistics.sample import Sample
 
 Make = Callable[..., Any]
 CHAIR = "03001627"
@@ -64,6 +66,25 @@ def test_paired_differences(tmp_path: Path, make_run: Make, base: Any, noisy: Ma
     assert json.loads(render([sheet], "json"))["against"][0]["rows"][0]["p"] == one["p"]
     for form in FORMATS:
         assert "nan" not in render([sheet], form).lower()
+
+
+def test_both_means_are_held_to_the_number_of_methods(
+    tmp_path: Path, make_run: Make, base: Any, noisy: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each p is 0.03: one method differs at 5 %, of two methods none does (Holm: 0.06)."""
+
+    def flips(gaps: Sample, columns: Any) -> np.ndarray:
+        return np.full((len(columns), gaps.means().shape[1]), 0.03)
+
+    monkeypatch.setattr("benchbench.report.against.sign_flips", flips)
+    reference = make_run("base", {"bench-iou-v1": {"iou": base}})
+    for count, mark in ((1, BEST), (2, "")):
+        make_run(f"rival {count}", {"bench-iou-v1": {"iou": noisy(str(count), 0.1)}})
+        sheet = against(tmp_path, reference)
+        texts = [heading.text for heading in sheet.headings]
+        for _, cells in sheet.rows:
+            assert [cells[texts.index(c)].mark for c in ("classes", "objects")] == [mark] * 2
+        assert len(sheet.rows) == count
 
 
 def test_lower_is_better_turns_the_shares(

@@ -266,6 +266,17 @@ class Slow(tiny.Stub):
     def predict_items(self, store, items):
         time.sleep(float(os.environ.get("SLOW", "0"))); return super().predict_items(store, items)
 tiny.STUBS["stub"] = Slow(block_size=3)
+if "STUCK" in os.environ:  # a scorer that does not come back, in a thread beside the first
+    import pathlib, threading
+    import benchbench.evaluation.scoring as scoring
+    load = scoring.load_scorer
+    def load_stuck(spec):
+        def scorer(*arguments):
+            if threading.current_thread() is not threading.main_thread():
+                pathlib.Path("stuck").touch(); time.sleep(600)
+            return load(spec)(*arguments)
+        return scorer
+    scoring.load_scorer = load_stuck
 from benchbench.cli.main import console
 console(sys.argv[2:])
 """
@@ -330,6 +341,23 @@ def test_signals_end_in_their_codes_and_the_same_line_goes_on(
     assert words in err and "same command continues" in err and "Traceback" not in err
     assert not list(tmp_path.glob("runs/*/*/result.json"))
     assert not list(tmp_path.rglob("*.tmp"))
+    finished(root, tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_do_not_wait_for_scorers(
+    root: Path, tmp_path: Path, undisturbed: dict[str, bytes], number: int, code: int
+) -> None:
+    process = start(root, tmp_path, STUCK="1", OMP_NUM_THREADS="2")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "stuck").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "same command continues" in err and "Traceback" not in err
+    (tmp_path / "stuck").unlink()
     finished(root, tmp_path, undisturbed)
 
 

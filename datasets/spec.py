@@ -49,6 +49,58 @@ class Licence:
 
 
 @dataclass(frozen=True)
+class PictureSize:
+    """What the form of a set fixes about the pictures of a rendering.
+
+    Attributes:
+        name: The rendering.
+        width: Columns, pixels.
+        height: Rows, pixels.
+        mode: "rgba", "rgb+mask" or "depth".
+    """
+
+    name: str
+    width: int
+    height: int
+    mode: str = "rgba"
+
+
+@dataclass(frozen=True)
+class VoxelSize:
+    """What the form of a set fixes about one kind of its voxels.
+
+    Attributes:
+        name: The kind.
+        resolution: Cells along a side.
+    """
+
+    name: str
+    resolution: int
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What is known of a split without preparing anything.
+
+    Attributes:
+        name: The split.
+        known_from: Where that comes from, or when the split is there at all; a few words.
+        meaning: What these words mean for what will be prepared, a sentence or two; or "".
+        train: Number of objects and sha256 of their ids (`store_format.split_hash`, ids ascending
+            where it is a list); None where unknown.
+        val: The same.
+        test: The same.
+    """
+
+    name: str
+    known_from: str
+    meaning: str = ""
+    train: tuple[int, str] | None = None
+    val: tuple[int, str] | None = None
+    test: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
 class DatasetSpec:
     """One data set, as a literal.
 
@@ -75,6 +127,10 @@ class DatasetSpec:
         voxelisation: Where its voxels come from; None where unknown.
         faults: Known faults, one line each.
         export: "module:function" of (objects, folder) that writes the raw layout, or "".
+        picture_sizes: Of the renderings, as far as the set's form fixes them.
+        voxel_sizes: Of the kinds of voxels, as far as the set's form fixes them.
+        split_facts: What is known of splits before anything is prepared; a name may stand twice,
+            for two sizes. A split without facts is unknown until then.
     """
 
     id: str
@@ -99,6 +155,9 @@ class DatasetSpec:
     faults: tuple[str, ...] = ()
     export: str = ""
     pictures: tuple[str, ...] = ()
+    picture_sizes: tuple[PictureSize, ...] = ()
+    voxel_sizes: tuple[VoxelSize, ...] = ()
+    split_facts: tuple[SplitFacts, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""`bench list NAME` for a data set: all that is known of it, for people. Reads no HDF5."""
+"""`bench list NAME` for a data set: all that is known of it, for people. Reads no HDF5.
+
+What is prepared comes from the sidecars; what is not, from the spec, as far as the spec knows it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchbench.datasets.registry import stored_bytes
-from benchbench.datasets.spec import Archive, DatasetSpec, size_text
+from benchbench.datasets.spec import Archive, DatasetSpec, SplitFacts, size_text
 
 _WIDTH, _INDENT = 100, 14
 _WHOLE = ("size", "prepare")  # paths and commands are copied
@@ -88,10 +91,18 @@ def _line(label: str, text: str) -> str:
 
 
 def _pictures(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> list[str]:
-    """Each rendering with the size that the prepared file states."""
+    """Each rendering with the size that the prepared file states, else the one that is fixed."""
     found = _pictures_of(prepared)
-    names = dict.fromkeys([*spec.renderings, *found])
-    return [found.get(n, f"'{n}' size unknown (not prepared)") for n in names] or ["none"]
+    fixed = {one.name: f"{one.width}x{one.height} {one.mode}" for one in spec.picture_sizes}
+    told = any("renderings" in note for note in prepared)
+    lines = dict(found)
+    for name in dict.fromkeys([*spec.renderings, *(() if told else spec.pictures)]):
+        size = fixed.get(name, "size unknown")
+        state = " (not prepared)" if told or name not in fixed else ""
+        if name not in spec.renderings:
+            state = f" (with --pictures {name})"
+        lines.setdefault(name, f"'{name}' {size}{state}")
+    return list(lines.values()) or ["none"]
 
 
 def _pictures_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -104,8 +115,9 @@ def _pictures_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def _voxels(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> list[str]:
+    fixed = [f"'{one.name}' {one.resolution}^3" for one in spec.voxel_sizes]
     absent = "none" if spec.truth == "points" else "size unknown (not prepared)"
-    return list(_voxels_of(prepared).values()) or [absent]
+    return list(_voxels_of(prepared).values()) or fixed or [absent]
 
 
 def _voxels_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -118,7 +130,7 @@ def _voxels_of(prepared: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def _splits(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> str:
-    """Counts and hashes from the sidecars."""
+    """Counts and hashes: from the sidecars, and for the other splits what the spec knows."""
     body: list[list[str]] = []
     seen = set()
     for note in prepared:
@@ -131,11 +143,27 @@ def _splits(spec: DatasetSpec, prepared: Sequence[dict[str, Any]]) -> str:
                 body.append(
                     [label, part, f"{entry['count']:,}", entry["sha256"][:12], str(note["id"])]
                 )
-    body += [[name, "not prepared", "", "", ""] for name in spec.splits if name not in seen]
+    known = [one for one in spec.split_facts if one.name in spec.splits and one.name not in seen]
+    for name in spec.splits:
+        if name not in seen:
+            facts = [row for one in known if one.name == name for row in _facts(one)]
+            body += facts or [[name, "", "", "", f"{UNKNOWN} until it is prepared"]]
     if not body:
         return "none"
     head = ["name", "part", "objects", "sha256", "in"]
-    return tabulate(body, headers=head, tablefmt="plain", disable_numparse=True)
+    table = tabulate(body, headers=head, tablefmt="plain", disable_numparse=True)
+    meanings = dict.fromkeys(f"{o.known_from}: {o.meaning}" for o in known if o.meaning)
+    return "\n".join([table, *meanings])
+
+
+def _facts(one: SplitFacts) -> list[list[str]]:
+    """Rows of a split that is not prepared."""
+    known = [(part, found) for part in SPLITS if (found := getattr(one, part)) is not None]
+    rows = [
+        ["" if n else one.name, part, f"{count:,}", digest[:12], one.known_from]
+        for n, (part, (count, digest)) in enumerate(known)
+    ]
+    return rows or [[one.name, "", "", "", one.known_from]]
 
 
 def _archive(archive: Archive) -> str:

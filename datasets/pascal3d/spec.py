@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+from benchbench.datasets.spec import Archive, DatasetSpec, Licence, PictureSize, VoxelSize
 
 # Synset: RenderForCNN's table. The order is PASCAL3D+'s.
 CLASSES = {
@@ -66,6 +66,8 @@ SPEC = DatasetSpec(
         ),
     ),
     renderings=("crop",),
+    picture_sizes=(PictureSize("crop", 224, 224, "rgb+mask"),),
+    voxel_sizes=(VoxelSize("kato", 32),),
     truth="mesh",
     splits=("disjoint", "imagenet", "pascal", "drc-like"),
     classes=len(CLASSES),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchbench.datasets.pascal3d.spec import CITE
-from benchbench.datasets.spec import Archive, DatasetSpec, Licence
+from benchbench.datasets.spec import Archive, DatasetSpec, Licence, PictureSize, VoxelSize
 
 CLASSES = {"02691156": "aeroplane", "02958343": "car", "03001627": "chair"}
 
@@ -35,6 +35,11 @@ SPEC = DatasetSpec(
         ),
     ),
     renderings=("crop", "ref"),
+    picture_sizes=(
+        PictureSize("crop", 224, 224, "rgb+mask"),
+        PictureSize("ref", 224, 224, "rgb+mask"),
+    ),
+    voxel_sizes=(VoxelSize("vpl", 32),),
     truth="voxels",
     splits=("vpl",),
     classes=len(CLASSES),

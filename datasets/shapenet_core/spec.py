@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import DatasetSpec, Licence
+from benchbench.datasets.spec import DatasetSpec, Licence, PictureSize, SplitFacts, VoxelSize
+from benchbench.datasets.split_facts import LSM, PIXEL2MESH, R2N2, R2N2_WITH_VAL
 
 SPEC = DatasetSpec(
     id="shapenet-core",
@@ -22,8 +23,21 @@ SPEC = DatasetSpec(
     stores=("shapenet-core",),
     renderings=("kato",),
     pictures=("kato", "choy", "lsm"),
+    picture_sizes=(
+        PictureSize("kato", 64, 64),
+        PictureSize("choy", 137, 137),
+        PictureSize("lsm", 224, 224),
+    ),
+    voxel_sizes=(VoxelSize("kato", 32), VoxelSize("binvox", 32)),
     truth="mesh",
     splits=("r2n2-80-20", "r2n2-70-10-20", "pixel2mesh", "lsm", "own-70-10-20"),
+    split_facts=(
+        R2N2,
+        R2N2_WITH_VAL,
+        PIXEL2MESH,
+        LSM,
+        SplitFacts("own-70-10-20", "rule on the objects that you give"),
+    ),
     objects=43_784,  # ids of the 13 classes in public lists; v2 has fewer
     store_bytes=110_000_000_000,
     made_by="ShapeNet (Princeton, Stanford, TTIC), 2015; what is stored is made on this machine",

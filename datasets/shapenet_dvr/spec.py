@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchbench.datasets.licences import shapenet_terms
-from benchbench.datasets.spec import Archive, DatasetSpec
+from benchbench.datasets.spec import Archive, DatasetSpec, PictureSize
 
 SPEC = DatasetSpec(
     id="shapenet-dvr",
@@ -26,6 +26,7 @@ SPEC = DatasetSpec(
         ),
     ),
     renderings=("dvr",),
+    picture_sizes=(PictureSize("dvr", 64, 64, "rgb+mask"),),
     truth="points",
     splits=("softras",),
     objects=None,  # the lists in the archive tell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchbench.datasets.licences import shapenet_terms
-from benchbench.datasets.spec import Archive, DatasetSpec
+from benchbench.datasets.spec import Archive, DatasetSpec, PictureSize, VoxelSize
 
 SPEC = DatasetSpec(
     id="shapenet-kato",
@@ -25,6 +25,8 @@ SPEC = DatasetSpec(
         ),
     ),
     renderings=("kato",),
+    picture_sizes=(PictureSize("kato", 64, 64),),
+    voxel_sizes=(VoxelSize("kato", 32),),
     truth="voxels",
     splits=("kato",),
     objects=None,  # 43,783 by the literature; no list travels with the files

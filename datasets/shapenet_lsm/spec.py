@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from benchbench.datasets.licences import shapenet_terms
-from benchbench.datasets.spec import Archive, DatasetSpec
+from benchbench.datasets.spec import Archive, DatasetSpec, PictureSize, SplitFacts, VoxelSize
+from benchbench.datasets.split_facts import LSM, LSM_SPLITS1, LSM_SPLITS2
 
 # data/splits1.json and data/splits2.json of akar43/lsm: the classes of each.
 SPLIT_CLASSES = {
@@ -41,8 +42,19 @@ SPEC = DatasetSpec(
         ),
     ),
     renderings=("lsm", "lsm-depth"),
+    picture_sizes=(PictureSize("lsm", 224, 224), PictureSize("lsm-depth", 224, 224, "depth")),
+    voxel_sizes=(VoxelSize("lsm", 32),),
     truth="voxels",
     splits=("lsm", *SPLIT_CLASSES, "splits", "splits1", "splits2"),
+    split_facts=(
+        LSM,
+        LSM_SPLITS1,
+        LSM_SPLITS2,
+        *(
+            SplitFacts(name, f"only with a {name}.json of your own")
+            for name in ("splits", "splits1", "splits2")
+        ),
+    ),
     objects=43_784,  # ids in splits.json; whether the release has all is unconfirmed
     store_bytes=22_000_000_000,
     made_by="Abhishek Kar, Christian Haene, Jitendra Malik, UC Berkeley, 2017",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from benchbench.datasets.licences import shapenet_terms
-from benchbench.datasets.spec import Archive, DatasetSpec
+from benchbench.datasets.spec import Archive, DatasetSpec, PictureSize, VoxelSize
+from benchbench.datasets.split_facts import LSM
 
 SPEC = DatasetSpec(
     id="shapenet-vpl",
@@ -26,8 +27,11 @@ SPEC = DatasetSpec(
         ),
     ),
     renderings=("vpl",),
+    picture_sizes=(PictureSize("vpl", 224, 224),),
+    voxel_sizes=(VoxelSize("vpl", 32),),
     truth="voxels",
     splits=("vpl", "lsm"),
+    split_facts=(LSM,),
     objects=None,
     store_bytes=14_000_000_000,
     made_by="Hiroharu Kato, Tatsuya Harada, University of Tokyo, 2019, from LSM's renderings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchbench.datasets.spec import DatasetSpec, Licence
+from benchbench.datasets.spec import DatasetSpec, Licence, PictureSize, SplitFacts, VoxelSize
 
 # A change that moves a vertex, a parameter or a pixel's geometry is a new generator number.
 GENERATOR = 1
@@ -29,8 +29,30 @@ SPEC = DatasetSpec(
     stores=("shapes13", "shapes13-demo"),
     sizes=("full", "demo"),
     renderings=("kato", "choy", "wild"),
+    picture_sizes=(
+        PictureSize("kato", 64, 64),
+        PictureSize("choy", 137, 137),
+        PictureSize("wild", 137, 137),
+    ),
+    voxel_sizes=(VoxelSize("kato", 32), VoxelSize("binvox", 32)),
     truth="mesh",
     splits=("shapes13",),
+    split_facts=(
+        SplitFacts(
+            "shapes13",
+            "--size full",
+            train=(1300, "4aa1ede6ef4197d0d59f3ad3919632128fb3c21612cf179826fa7be1e1f92b32"),
+            val=(130, "c9b2d81d000d67dbe61b691dee8f3cd5fe42327e031eda5b312cf929c13e741d"),
+            test=(520, "fb4715bf72e3eb5329e2668fd194999634bbdb2380fdc44d33bd6b04186e7f6b"),
+        ),
+        SplitFacts(
+            "shapes13",
+            "--size demo",
+            train=(104, "1486061ae53dfc5b676eece594c663bde993e52881f925117f7cfd1e8e8438fa"),
+            val=(26, "f67f8a93408c64efe41193aebe805aa9ee5fad53a2ae0203ce46016b88717f17"),
+            test=(52, "e7d3085a1202b47f44cf384d8c050d63749d6a15f1b7ecacad1ef40bd1de9ef6"),
+        ),
+    ),
     objects=13 * 150,
     store_bytes=210_000_000,
     made_by="this package, on your machine, from a seed",

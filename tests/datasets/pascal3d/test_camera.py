@@ -21,8 +21,8 @@ from benchbench.datasets.pascal3d.camera import (
 from benchbench.datasets.pascal3d.convert import resized, whole_box
 
 
-def test_reference_cameras(shared: Path) -> None:
-    text = (shared / "oracles" / "learn3d" / "pascal3d_projection.json").read_text()
+def test_reference_cameras(data: Path) -> None:
+    text = (data / "learn3d" / "pascal3d_projection.json").read_text()
     cases = json.loads(text)["cases"]
     assert len(cases) == 24
     for case in cases:

@@ -74,6 +74,17 @@ def test_unknown_facts_are_unknown(tmp_path: Path) -> None:
     assert shown["prepare"] == ["bench prepare bare --from DIR"]
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])
+def test_tables_say_the_command_that_the_card_says(page: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
+    rows = [re.findall("`([^`]+)`", line) for line in text.splitlines()]
+    said = {row[0]: row[-1] for row in rows if row and row[-1].startswith("bench prepare ")}
+    for name in dataset_names():
+        spec = dataset_spec(name)
+        shown = lines(card(spec, "absent", [], tmp_path, f"bench prepare {name}"))["prepare"]
+        assert shown[0].split("  (")[0] == said[name]
+
+
 def test_terms_are_one_paragraph(tmp_path: Path) -> None:
     terms = Licence("none", "https://example.org", "Research only,\nno warranty.")
     shown = lines(card(DatasetSpec(**{**vars(BARE), "licence": terms}), "absent", [], tmp_path, ""))

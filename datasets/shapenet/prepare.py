@@ -12,10 +12,11 @@ Expected below the given folder (or below a folder `ShapeNet` in it), as folders
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,7 @@ Bits = npt.NDArray[np.uint8]
 COMMAND = "bench prepare shapenet"
 RENDERINGS = Tree("ShapeNetRendering", is_complete, COMMAND, inner="rendering")
 VOXELS = Tree("ShapeNetVox32", lambda files: "model.binvox" in files, COMMAND)
+RULES = {"r2n2-80-20": repository_split, "r2n2-70-10-20": repository_split_with_val}
 
 
 def locate(folder: Path) -> dict[str, Path]:
@@ -65,6 +67,7 @@ class _Shapenet(preparing.Conversion):
     renderings: Path = Path()
     grids: dict[str, tuple[Bits, tuple[float, float, float], float]] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)  # synset -> all model folders
+    moved: list[str] = field(default_factory=list)  # how the rule differs from the published list
 
     def jobs(self, done: frozenset[str]) -> Iterator[preparing.Job]:
         missing = set(self.grids) - set(done)
@@ -86,11 +89,51 @@ class _Shapenet(preparing.Conversion):
 
     def splits(self, stored: frozenset[str]) -> Mapping[str, Split]:
         # The rule counts the folders that are there, as 3D-R2N2's code does; the lists are fixed.
-        rules = {"r2n2-80-20": repository_split, "r2n2-70-10-20": repository_split_with_val}
-        ruled = {name: keep_stored(rule(self.folders), stored) for name, rule in rules.items()}
-        lists = [split_list(name) for name in SPEC.splits if name not in rules]
+        ruled = {name: keep_stored(rule(self.folders), stored) for name, rule in RULES.items()}
+        self.moved = moved_by_the_rule(self.folders, ruled)
+        lists = [split_list(name) for name in SPEC.splits if name not in RULES]
         listed, self.facts["split_lists"] = cut_to_stored(lists, stored)
         return ruled | listed
+
+    def remarks(self, notes: Iterator[dict[str, Any]]) -> list[str]:
+        return self.moved
+
+
+def moved_by_the_rule(
+    folders: Mapping[str, Iterable[str]], ruled: Mapping[str, Split]
+) -> list[str]:
+    """What to tell where the rule is counted on other folders than those of the published lists.
+
+    Args:
+        folders: Synset to the names of all its model folders.
+        ruled: The stored objects by the rules of `RULES`.
+
+    Returns:
+        One line, or none where the folders are those of the lists or have none of their ids.
+
+    Example:
+        >>> names = {"02691156": ["6c432109eee42aed3b053f623496d8f5"]}  # in train of the list
+        >>> parts = {name: rule(names) for name, rule in RULES.items()}
+        >>> "1 of 1 objects" in moved_by_the_rule(names, parts)[0]
+        True
+    """
+    counts = {}
+    for name, parts in ruled.items():
+        published = {id: part for part, ids in split_list(name).parts.items() for id in ids}
+        there = {f"{synset}/{model}" for synset, models in folders.items() for model in models}
+        if there == published.keys() or not there & published.keys():
+            return []
+        pairs = [(part, published.get(id)) for part, ids in parts.items() for id in ids]
+        known = [(here, listed) for here, listed in pairs if listed is not None]
+        counts[name] = sum(here != listed for here, listed in known), len(known), len(published)
+    (name, (moved, known_ids, all_ids)), *others = counts.items()
+    more = "".join(f"; of {other}: {count}" for other, (count, _, _) in others)
+    lists = " or ".join(f"--split {one}" for one in SPEC.splits if one not in RULES)
+    return [
+        f"split {name} is the rule on the {len(there):,} model folders that are there, not the "
+        f"published list of {all_ids:,} ids: {moved:,} of {known_ids:,} objects on that list are "
+        f"in another part than there{more}; fixed lists: {lists} here, {name} of shapenet-core"
+    ]
 
 
 def read(found: Mapping[str, Path]) -> preparing.Conversion:
@@ -133,7 +176,7 @@ def _make(
 
 CONVERTER = preparing.Converter(
     spec=SPEC,
-    version="shapenet 3",
+    version="shapenet 4",
     classes=tuple(SYNSETS.items()),
     layout=LAYOUT,
     axes="x front, y up, right-handed; ShapeNetCore v1, longest side 1, centred",

@@ -25,7 +25,7 @@ from benchbench.datasets.workers import AHEAD, begin_worker, usable_cores
 Item = TypeVar("Item")
 Made = tuple[str, str | None]  # id, and why it could not be made
 
-_PENDING = 1 << 28  # bytes of packed objects in all processes
+_PENDING = 1 << 25  # bytes of packed objects in all processes
 
 
 @dataclass

@@ -28,6 +28,7 @@ from benchbench.datasets.splits import Split
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.verify import verify_store
+from benchbench.datasets.workers import MOST_CORES, usable_cores
 
 _SHARD = 64  # objects
 
@@ -91,6 +92,7 @@ class Converter:
         axes: The set's frames, in one line.
         locate: From a folder to what is read: a name to each folder or archive.
         read: From what `locate` found to the conversion.
+        most_workers: Processes that together stay below 2 GB.
     """
 
     spec: DatasetSpec
@@ -100,6 +102,7 @@ class Converter:
     axes: str
     locate: Callable[[Path], dict[str, Path]]
     read: Callable[[Mapping[str, Path]], Conversion]
+    most_workers: int = MOST_CORES
 
 
 def prepare(
@@ -133,7 +136,7 @@ def prepare(
         verify: Check archives and the prepared file, change nothing.
         quiet: No progress on stderr.
         split: Name of the split that readers use by default; None for the first of the spec.
-        workers: Processes; None for one per usable core.
+        workers: Processes; None for one per usable core, at most `converter.most_workers`.
         objects_per_file: Most objects of a file; a set of more lies in several, read as one.
 
     Returns:
@@ -276,6 +279,7 @@ def _write_shards(
     """Convert what no shard holds yet."""
     done = frozenset([*writer.stored(), *(name for name, _ in writer.failed())])
     broken = len(writer.failed())
+    workers = workers or min(usable_cores(), converter.most_workers)
     made = convert(writer, partial(_make, converter.layout), conversion.jobs(done), _SHARD, workers)
     with Progress(
         converter.spec.id, conversion.total, "objects", quiet, done=len(done)

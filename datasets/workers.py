@@ -18,15 +18,16 @@ from benchbench.core.errors import BenchError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 4  # items in hand per worker
+MOST_CORES = 16
 
 
 def usable_cores() -> int:
-    """Cores this process may use, at most 16."""
+    """Cores this process may use, at most `MOST_CORES`."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
         count = os.cpu_count() or 1
-    return min(16, count)
+    return min(MOST_CORES, count)
 
 
 def spread(

@@ -205,6 +205,7 @@ def converter(pictures: tuple[str, ...]) -> preparing.Converter:
         axes="x front, y up, right-handed; ShapeNetCore v1, longest side 1, centred",
         locate=locate,
         read=partial(read, pictures),
+        most_workers=4,  # some 350 MB each: 256^3 cells, and what the allocator keeps of them
     )
 
 

@@ -21,7 +21,7 @@ from benchbench.datasets.spec import PrepareReport
 from benchbench.datasets.store import Store
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.datasets.verify import verify_store
-from benchbench.datasets.workers import spread
+from benchbench.datasets.workers import spread, usable_cores
 
 RENDERINGS = {
     "kato": Rendering(
@@ -36,6 +36,7 @@ RENDERINGS = {
 }
 LAYOUT = Layout(RENDERINGS, VOXEL_KINDS)
 _SHARD = 52  # objects
+_MOST_WORKERS = 5  # together they stay below 2 GB
 _BYTES_PER_OBJECT = 500_000  # a generous guess, for the check of free space
 
 Item = tuple[str, int, int]  # class name, index, seed
@@ -127,7 +128,7 @@ def prepare(
         verify: Read the prepared file again and check it, change nothing.
         quiet: No progress on stderr.
         seed: Another seed makes another set; it is stored and in the identity.
-        workers: Processes; None for one per usable core.
+        workers: Processes; None for one per usable core, at most 5: some 320 MB each.
         split: The set has one only.
         objects_per_file: Most objects of a file; None for one file.
 
@@ -209,6 +210,7 @@ def _write_shards(
     done = len(items) - sum(len(blocks[number]) for number in todo)
     broken = len(writer.failed())
     with Progress(writer.dataset, len(items), "objects", quiet, done=done) as progress:
+        workers = workers or min(usable_cores(), _MOST_WORKERS)
         made = spread(make, (item for number in todo for item in blocks[number]), workers)
         for number in todo:
             records, failed = [], []

@@ -8,13 +8,11 @@ from benchbench.datasets.licences import shapenet_terms
 from benchbench.datasets.spec import Archive, DatasetSpec, PictureSize, VoxelSize
 from benchbench.datasets.split_facts import LSM, PIXEL2MESH, R2N2, R2N2_WITH_VAL
 
-_RULE = {
-    "known_from": "rule on all 43,784 ids",
-    "meaning": (
-        "the same as the list in this package. A prepared set follows the rule on the model "
-        "folders that are there: where some are missing, objects may be in another part."
-    ),
-}
+_RULE = "rule on all 43,784 ids"
+_RULE_MEANS = (
+    "the same as the list in this package. A prepared set follows the rule on the model folders "
+    "that are there: where some are missing, objects may be in another part."
+)
 
 SPEC = DatasetSpec(
     id="shapenet",
@@ -51,7 +49,12 @@ SPEC = DatasetSpec(
     picture_sizes=(PictureSize("choy", 137, 137),),
     voxel_sizes=(VoxelSize("binvox", 32),),
     splits=("r2n2-80-20", "r2n2-70-10-20", "pixel2mesh", "lsm"),
-    split_facts=(replace(R2N2, **_RULE), replace(R2N2_WITH_VAL, **_RULE), PIXEL2MESH, LSM),
+    split_facts=(
+        replace(R2N2, known_from=_RULE, meaning=_RULE_MEANS),
+        replace(R2N2_WITH_VAL, known_from=_RULE, meaning=_RULE_MEANS),
+        PIXEL2MESH,
+        LSM,
+    ),
     objects=43_784,  # ids in public lists; which of them both archives hold is unconfirmed
     store_bytes=7_000_000_000,
     made_by="Choy, Xu, Gwak, Chen and Savarese (3D-R2N2), 2016",

@@ -77,8 +77,8 @@ def test_unknown_facts_are_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/datasets.md"])
 def test_tables_say_the_command_that_the_card_says(page: str, tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / page).read_text()
-    rows = [re.findall("`([^`]+)`", line) for line in text.splitlines()]
-    said = {row[0]: row[-1] for row in rows if row and row[-1].startswith("bench prepare ")}
+    said = dict(re.findall(r"^\| `([^`]+)` \|.*\| `(bench prepare [^`]+)` \|$", text, re.MULTILINE))
+    assert said.keys() == set(dataset_names())
     for name in dataset_names():
         spec = dataset_spec(name)
         shown = lines(card(spec, "absent", [], tmp_path, f"bench prepare {name}"))["prepare"]

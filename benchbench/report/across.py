@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from benchbench.protocols.registry import protocols
@@ -93,6 +95,7 @@ def across_sheet(result: Result, files: ObjectFiles) -> Sheet:
     unknown = [name for name in result.content["protocols"] if name not in known]
     notes = _reasons(families)
     notes += [f"{name}: this version does not know it" for name in unknown]
+    notes += _absent(result, [known[name] for name in known if known[name] not in scored])
     legend = [LEGEND, "nothing here compares with a row above or below it: see the reasons"]
     if any(c.low for _, cells in rows for c in cells):
         legend.append(INTERVALS)
@@ -101,6 +104,27 @@ def across_sheet(result: Result, files: ObjectFiles) -> Sheet:
         "across", caption, "one prediction", "", headings, rows, legend, notes, record,
         [_line(r) for r in records],
     )  # fmt: skip
+
+
+def _absent(result: Result, specs: Sequence[ProtocolSpec]) -> list[str]:
+    """Which protocols have not scored the run, and why or by which command they would."""
+    of_points = [s.id for s in specs if set(s.accepts) == {"points"}]
+    seen = result.views in ("all", "none")
+    blind = [s.id for s in specs if s.views == "all" and not seen and s.id not in of_points]
+    rest = [s.id for s in specs if s.id not in [*blind, *of_points]]
+    notes = []
+    if blind:
+        notes.append(
+            f"not here: {', '.join(blind)}: means over all views; these predictions are of "
+            f"views {result.views}"
+        )
+    if of_points:
+        notes.append(f"not here: {', '.join(of_points)}: of methods that predict points")
+    if rest:
+        words = " ".join(f"--protocol {name}" for name in rest)
+        notes.append(f"not scored: {', '.join(rest)}")
+        notes.append(f"  bench score {shlex.quote(str(result.path.parent))} {words}")
+    return notes
 
 
 def _bounds(

@@ -287,5 +287,10 @@ def _record(table: Table) -> dict[str, Any]:
 
 
 def table_sheets(tables: Sequence[Table]) -> list[Sheet]:
-    """Tables of methods."""
-    return [table_sheet(table) for table in tables]
+    """Tables of methods; the metric of the first is the primary one, which the others say."""
+    names = [f"{table.protocol.id}:{table.metric.name}" for table in tables]
+    sheets = [table_sheet(table) for table in tables]
+    for name, sheet in zip(names, sheets, strict=True):
+        if name != names[0]:
+            sheet.legend.append(f"secondary: the primary metric, named first, is {names[0]}")
+    return sheets

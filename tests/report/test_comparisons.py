@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from benchbench.core.errors import CheckError, MissingError
-from benchbench.protocols.registry import get_protocol
+from benchbench.protocols.registry import get_protocol, protocols
 from benchbench.report.across import across_sheet, differing
 from benchbench.report.against import against_sheet
 from benchbench.report.formats import FORMATS, render
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.order import order_sheets
 from benchbench.report.results import Result, find_results
-from benchbench.report.sheets import BEST, Sheet
+from benchbench.report.sheets import BEST, Sheet, table_sheets
 from benchbench.report.tables import OVER_CLASSES, OVER_OBJECTS, build_tables
 from benchbench.statistics.sample import Sample
 
@@ -66,6 +66,17 @@ def test_paired_differences(tmp_path: Path, make_run: Make, base: Any, noisy: Ma
     assert json.loads(render([sheet], "json"))["against"][0]["rows"][0]["p"] == one["p"]
     for form in FORMATS:
         assert "nan" not in render([sheet], form).lower()
+
+
+def test_the_first_metric_is_the_primary_one(tmp_path: Path, make_run: Make, base: Any) -> None:
+    make_run("a", {"bench-iou-v1": {"iou": base}, "bench-surface-v1": {"chamfer": base}})
+    results = find_results([tmp_path / "runs"])
+    for metrics in (("iou", "chamfer"), ("chamfer", "iou")):
+        tables = [table for metric in metrics for table in build_tables(results, metric)[0]]
+        first, second = (" ".join(sheet.legend) for sheet in table_sheets(tables))
+        name = f"{tables[0].protocol.id}:{tables[0].metric.name}"
+        assert f"secondary: the primary metric, named first, is {name}" in second
+        assert "secondary" not in first
 
 
 def test_both_means_are_held_to_the_number_of_methods(
@@ -151,6 +162,20 @@ def test_one_prediction_under_all_protocols(
     assert rows["bench-iou-v1:iou"]["differs_in"] == {}
     for form in FORMATS:
         assert "kato-iou-v1" in render([sheet], form).replace("\\", "")
+
+
+def test_across_names_what_is_absent(make_run: Make, base: Any) -> None:
+    """Of view 0 alone: those over all views could not score it, all others have a command."""
+    run = make_run("a", {"bench-iou-v1": {"iou": base}}, views="0")
+    blind, points, rest, command = across(run).notes[-4:]
+    assert blind.startswith("not here: kato-iou-v1, vpl-iou-v1, ") and "of views 0" in blind
+    assert points == "not here: onet-points-v1, pcg-v1: of methods that predict points"
+    named = rest.removeprefix("not scored: ").split(", ")
+    assert command == f"  bench score {run} " + " ".join(f"--protocol {n}" for n in named)
+    absent = [*blind.split(": ")[1].split(", "), "onet-points-v1", "pcg-v1", *named]
+    assert sorted([*absent, "bench-iou-v1"]) == sorted(protocols())
+    whole = across(make_run("b", {"bench-iou-v1": {"iou": base}})).notes
+    assert "kato-iou-v1" in whole[-2] and "means over all views" not in str(whole)
 
 
 def test_across_without_scores_of_objects(make_run: Make, base: Any) -> None:

@@ -24,10 +24,10 @@ RATES = {
     "bytes a reader holds": 60e6,
     "bytes a reader holds, an object": 1_330.0,
     "pictures a second and worker": 10_000.0,
-    # scoring, one process
+    # scoring
     "predictions of bytes": 7_800.0,
-    "IoU a second": 1_240.0,
-    "surfaces a second": 49.0,
+    "IoU a second and core": 1_110.0,
+    "surfaces a second and core": 39.0,
     "bytes of a score line": 86.0,
     "bytes held of a score": 215.0,
     "scores put together a second": 371_000.0,
@@ -123,14 +123,14 @@ def tables() -> str:
             ),
             "the same, 16 workers": lasting(train, 16 * r["pictures a second and worker"]),
         },
-        "### Score the test part, one process": {
+        "### Score the test part, one core": {
             "predictions": [f"{c:,.0f}" for c in test],
             "disk: meshes of one method": [bytes_text(c * r["predictions of bytes"]) for c in test],
-            "time: kato-iou-v1": lasting(test, r["IoU a second"]),
+            "time: kato-iou-v1": lasting(test, r["IoU a second and core"]),
             "time: bench-surface-v1 (Chamfer, F-score, normals)": lasting(
-                test, r["surfaces a second"]
+                test, r["surfaces a second and core"]
             ),
-            "the latter, 16 processes (torchrun)": lasting(test, 16 * r["surfaces a second"]),
+            "the latter, 16 cores": lasting(test, 16 * r["surfaces a second and core"]),
             "disk: lines of scores, five metrics": [
                 bytes_text(5 * c * r["bytes of a score line"]) for c in test
             ],

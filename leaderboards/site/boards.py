@@ -24,6 +24,7 @@ from benchbench.leaderboards.site.tables import (
 )  # fmt: skip
 from benchbench.protocols.registry import in_order, protocols
 from benchbench.protocols.specs import ProtocolSpec
+from benchbench.report.about import TITLES, about
 from benchbench.report.objects import ObjectFiles
 from benchbench.report.results import Result
 from benchbench.report.tables import Row, Table, build_tables, cell
@@ -156,11 +157,12 @@ def measured_grid(table: Table, pages: Mapping[str, str]) -> Grid:
     """The rows of a table, with links to the pages of their runs."""
     up, names = table.metric.higher_is_better, dict(table.classes)
     grid = Grid(f"{table.metric.title}, {table.direction}", "method")
+    columns = _columns(table)
     grid.columns = [
         Column(names.get(column, column), up, column if column in names else "")
-        for column in table.columns
+        for column in columns
     ]
-    grid.columns += [Column("failed"), Column("is given")]
+    grid.columns += [Column("failed"), Column("is given"), *(Column(t) for t in TITLES.values())]
     for n, row in enumerate(table.rows):
         assert row.result is not None
         cells = [
@@ -171,7 +173,7 @@ def measured_grid(table: Table, pages: Mapping[str, str]) -> Grid:
                 bounds=row.bounds.get(column),
                 rough=column in table.rough,
             )
-            for column in table.columns
+            for column in columns
         ]
         takes = str(row.result.content["baseline"].get("takes", ""))
         head: Piece = row.label
@@ -182,10 +184,22 @@ def measured_grid(table: Table, pages: Mapping[str, str]) -> Grid:
                 [head, badge("upper bound: is given the truth") if row.ceiling else None,
                  badge("was trained on objects scored") if row.seen else None],
                 [*cells, Cell(str(row.failed), row.failed),
-                 Cell(_TAKES.get(takes, takes), is_text=True)],
+                 Cell(_TAKES.get(takes, takes), is_text=True), *map(_told, about(row).values())],
             )
         )  # fmt: skip
     return grid
+
+
+def _columns(table: Table) -> list[str]:
+    """Means before classes: of thirteen the last ones stand off the screen."""
+    classes = [synset for synset, _ in table.classes]
+    return [*(c for c in table.columns if c not in classes), *classes]
+
+
+def _told(value: Any) -> Cell:
+    if isinstance(value, int):
+        return Cell(f"{value:,}", value)
+    return Cell(str(value), is_text=True)
 
 
 def _published_lines(table: Table, beside: Sequence[Beside]) -> list[Line]:
@@ -195,10 +209,11 @@ def _published_lines(table: Table, beside: Sequence[Beside]) -> list[Line]:
             [
                 *(
                     number_cell(one.cells.get(column), table.metric.decimals)
-                    for column in table.columns
+                    for column in _columns(table)
                 ),
                 Cell("-", None),
                 Cell(one.supervision, is_text=True),
+                *(Cell("-", None) for _ in TITLES),
             ],
             published=True,
         )

@@ -103,19 +103,20 @@ def test_numbers_are_those_of_the_hand(submission: Write, tmp_path: Path) -> Non
     (iou,) = [p for name, p in found.items() if name.endswith("bench-iou-v1.html")]
     heads = [text for text, _ in iou.rows[0][1]]
     assert heads == [
-        "method", "airplane", "chair", "mean over classes", "mean over objects",
-        "median over objects", "failed", "is given",
+        "method", "mean over classes", "mean over objects", "median over objects", "airplane",
+        "chair", "failed", "is given", "learned from", "trained on", "networks", "parameters",
+        "training",
     ]  # fmt: skip
     cells = row(iou, "kato")
+    assert cells[1] == ("0.500", "0.5")
+    assert (cells[2][0][:5], cells[3][0][:5]) == ("0.600", "0.700")
     # Student's interval of two airplanes: 0.8 +- 12.706 * sqrt(0.02 / 2).
-    assert cells[1] == ("0.800-0.471 to 2.071", "0.8")
-    assert cells[2:4] == [("0.200", "0.2"), ("0.500", "0.5")]
-    assert (cells[4][0][:5], cells[5][0][:5]) == ("0.600", "0.700")
-    assert cells[6:] == [("0", "0.0"), ("a picture", None)]
+    assert cells[4] == ("0.800-0.471 to 2.071", "0.8")
+    assert cells[5:8] == [("0.200", "0.2"), ("0", "0.0"), ("a picture", None)]
     (kato,) = [p for name, p in found.items() if name.endswith("kato-iou-v1.html")]
     cells = row(kato, "kato")
     shown = [text[:6] for text, _ in cells[1:7]]
-    assert shown == ["0.4000", "0.0000", "0.2000", "0.2667", "0.3000", "1"]
+    assert shown == ["0.2000", "0.2667", "0.3000", "0.4000", "0.0000", "1"]
     assert "1 of 3 items failed and got the penalty" in " ".join(kato.text)
     (method,) = [p for name, p in found.items() if name.startswith("method-")]
     words = " ".join(method.text)
@@ -132,10 +133,15 @@ def test_the_page_of_a_method_says_what_it_is(
         "supervision": "silhouettes <of> 2 views", "networks": "joint (all classes)",
         "parameters": 1168441, "training_time": "24 minutes", "trained_on": None,
     }  # fmt: skip
+    beside = [["silhouettes <of> 2 views", "joint (all classes)", "1,168,441", "24 minutes"],
+              ["unknown"] * 4]  # fmt: skip
     for n, said in enumerate((about, None)):
         folder = tmp_path / str(n)
         folder.mkdir()
         site = build(folder, submission(folder / "a", {**content, "about": said}))
+        (board,) = [p for name, p in pages(site).items() if name.endswith("bench-iou-v1.html")]
+        cells = [text for text, _ in row(board, "kato")][8:]
+        assert [cells[0], *cells[2:]] == beside[n]
         (page,) = [p for name, p in pages(site).items() if name.startswith("method-")]
         words.append(" ".join(page.text).split("learned from", 1)[1])
     assert " ".join(words[0].split()).startswith(
@@ -251,8 +257,8 @@ def test_published_rows_stand_beside_only_where_all_agrees(
         "NMR / Kato (released model), 2018published, not computed here",
         "NMR / Kato (paper value as quoted by README), 2018published, not computed here",
     ]
-    assert [cells[3] for cells in rows] == [("0.5988", "0.5988"), ("0.6031", "0.6031")]
-    assert [cells[1] for cells in rows] == [("-", "")] * 2  # no classes were printed
+    assert [cells[1] for cells in rows] == [("0.5988", "0.5988"), ("0.6031", "0.6031")]
+    assert [cells[4] for cells in rows] == [("-", "")] * 2  # no classes were printed
     words = " ".join(kato.text)
     assert "published, not computed here; github:hiroharu-kato/mesh_reconstruction" in words
     (house,) = [p for name, p in found.items() if name.endswith("bench-iou-v1.html")]

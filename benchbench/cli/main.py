@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -106,8 +107,9 @@ def _leave(code: int) -> NoReturn:
 
     What they would have found is not lost: it was to be written by the thread that leaves.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever listened has gone
+            stream.flush()
     os._exit(code)
 
 

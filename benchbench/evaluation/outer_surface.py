@@ -64,7 +64,7 @@ def outer_surface(mesh: Mesh) -> Outer:
         Unscorable: No triangle has an area, or nothing is outer.
 
     Example:
-        >>> from benchbench.evaluation.selftest import box
+        >>> from benchbench.evaluation.selftest_case import box
         >>> outer = outer_surface(box((0, 0, 0), (1, 1, 1)))
         >>> len(outer.mesh.faces), outer.interior
         (12, 0.0)

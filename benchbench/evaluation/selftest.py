@@ -20,8 +20,6 @@ from benchbench.evaluation.selftest_shapes import shape_cases
 from benchbench.protocols.convert import kato_grid, unit_cube_grid
 from benchbench.protocols.truth import Truth
 
-__all__ = ["Case", "box", "run_selftest", "square"]
-
 _EXACT, _ROUNDING, _SAMPLED = 1e-12, 1e-4, 0.5
 
 
@@ -95,8 +93,7 @@ def _surface_cases() -> list[Case]:
     same = Voxels(block(8, 24), unit_cube_grid())
     alike = {"chamfer": 0.0, "fscore": 1.0, "normals": 1.0}
     # At a shared edge the nearest triangle may be the neighbour's: normals within 1 %.
-    for case in compared("voxel-surface-v1", "the truth itself", same, blocks, alike, 0.01):
-        cases.append(case)
+    cases += compared("voxel-surface-v1", "the truth itself", same, blocks, alike, 0.01)
     return cases
 
 

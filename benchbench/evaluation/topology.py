@@ -36,7 +36,7 @@ def topology(mesh: Mesh) -> Topology:
         mesh: Finite, faces within range.
 
     Example:
-        >>> from benchbench.evaluation.selftest import box, square
+        >>> from benchbench.evaluation.selftest_case import box, square
         >>> topology(box((0, 0, 0), (1, 1, 1))), topology(square(2, 0.0))
         (Topology(parts=1, open_edges=0), Topology(parts=1, open_edges=4))
     """

@@ -94,7 +94,7 @@ def truth_cloud(truth: Truth, count: int) -> Cloud:
     """`count` points of the truth: of the set's own cloud where it has one, else of its mesh.
 
     Example:
-        >>> from benchbench.evaluation.selftest import square
+        >>> from benchbench.evaluation.selftest_case import square
         >>> truth_cloud(Truth(square(2, 0.0), {}, "a/b"), 5).points.shape
         (5, 3)
     """

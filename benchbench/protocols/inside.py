@@ -29,7 +29,7 @@ def contains(mesh: Mesh, points: Array) -> npt.NDArray[np.bool_]:
         (N,) bool. A mesh whose box is flat contains nothing.
 
     Example:
-        >>> from benchbench.evaluation.selftest import box
+        >>> from benchbench.evaluation.selftest_case import box
         >>> points = np.array([[0.1, 0.2, 0.3], [1.1, 0.2, 0.3]])
         >>> contains(box((0, 0, 0), (1, 1, 1)), points).tolist()
         [True, False]

@@ -117,10 +117,10 @@ def moved_by_the_rule(
         >>> "1 of 1 objects" in moved_by_the_rule(names, parts)[0]
         True
     """
+    there = {f"{synset}/{model}" for synset, models in folders.items() for model in models}
     counts = {}
     for name, parts in ruled.items():
         published = {id: part for part, ids in split_list(name).parts.items() for id in ids}
-        there = {f"{synset}/{model}" for synset, models in folders.items() for model in models}
         if there == published.keys() or not there & published.keys():
             return []
         pairs = [(part, published.get(id)) for part, ids in parts.items() for id in ids]

@@ -7,7 +7,8 @@
     python tests/benchmarks/bench_datasets.py scale        a file of many objects: seconds, memory
 
 The genuine sample is taken from beside the project where it is (three chairs of `shapenet`,
-repeated under other ids); `conversion` and `memory` also take any layout that can be exported.
+repeated under other ids); `conversion` and `memory` also take any layout that can be exported, and
+`memory` shapes13 itself.
 Both sides of every ratio run in turn, several times, and the median is printed. As a test
 (``pytest tests/benchmarks/bench_datasets.py -o python_files='bench_*.py' -s``) it prints short
 forms of the first three and asserts nothing about time.
@@ -111,9 +112,10 @@ import sys, time
 from pathlib import Path
 from benchbench.datasets import registry
 name, root, source, workers = sys.argv[1:]
-registry.prepare(name, Path(root), source=Path(source), dry_run=True)  # imports are behind it
+source = Path(source) if source else None  # what is made here is read from nowhere
+registry.prepare(name, Path(root), source=source, dry_run=True)  # imports are behind it
 start, spent = time.perf_counter(), time.process_time()
-registry.prepare(name, Path(root), source=Path(source), quiet=True, workers=int(workers))
+registry.prepare(name, Path(root), source=source, quiet=True, workers=int(workers))
 print(time.perf_counter() - start, time.process_time() - spent)
 """
 
@@ -305,16 +307,15 @@ def memory_of(process: int) -> int:
         return 0
 
 
-def memory(name: str, objects: int, source: Path | None) -> None:
-    """Prints the largest memory that `bench prepare` and its workers took together."""
+def memory(name: str, objects: int, source: Path | None, workers: int) -> None:
+    """Prints the largest memory that a conversion and its workers took together."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        if source is None:
+        made = name
+        if source is None and name != "shapes13":
             made, source = source_of(name, folder / "source", objects)
-        else:
-            made = name
-        command = [sys.executable, "-m", "benchbench", "prepare", made, "--from", str(source),
-                   "--root", str(folder / "root"), "-q"]  # fmt: skip
+        words = (made, folder / "root", source or "", workers)
+        command = [sys.executable, "-c", PREPARES, *map(str, words)]
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         peak = parent = 0
@@ -325,7 +326,7 @@ def memory(name: str, objects: int, source: Path | None) -> None:
         took = time.perf_counter() - start
         store = Store(folder / "root" / f"{made}.h5")
         say(
-            f"{name}: {len(store)} objects in {took:.0f} s, {usable_cores()} workers; peak of all "
+            f"{name}: {len(store)} objects in {took:.0f} s, {workers} workers; peak of all "
             f"processes {peak >> 20} MiB, of the parent {parent >> 20} MiB; "
             f"store {store.path.stat().st_size >> 20} MiB; exit {process.returncode}"
         )
@@ -466,6 +467,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--objects", type=int)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="memory: processes")
     parser.add_argument("--from", type=Path, dest="source", help="memory: files that are there")
     options = parser.parse_args(words)
     if options.what == "conversion":
@@ -483,7 +485,7 @@ def main(words: Sequence[str] | None = None) -> None:
         score_lines((options.objects or 43_783) // 5)
     else:
         for name in options.names or ("sample",):
-            memory(name, options.objects or 2000, options.source)
+            memory(name, options.objects or 2000, options.source, options.workers)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     say(f"({os.cpu_count()} cores, this process took {peak >> 10} MiB)")
 

@@ -12,7 +12,7 @@ from benchbench.core.errors import ShapeError
 from benchbench.core.types import Mesh
 from benchbench.cuda_ops import library, points_in_mesh
 from benchbench.cuda_ops.reference.points_in_mesh import points_in_mesh as twin
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 UNIT = box((0.5, 0.5, 0.5), (511.5, 511.5, 511.5))  # scaled to itself

@@ -20,7 +20,7 @@ from benchbench.evaluation.alignment import (
     to_box,
     yaws,
 )
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 from benchbench.protocols import zeroshape
 from benchbench.protocols.icp import best_similarity
 from benchbench.protocols.surface import distances, sampled_surface

@@ -9,7 +9,7 @@ import trimesh
 from benchbench.core.types import Mesh
 from benchbench.evaluation import outer_surface as module
 from benchbench.evaluation.outer_surface import outer_surface
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.protocols.truth import Unscorable
 
 

@@ -21,7 +21,7 @@ from benchbench.evaluation.pair_scores import Choices, metrics, score_pairs
 from benchbench.evaluation.pair_signature import PairSignature
 from benchbench.evaluation.pairs import find_pairs
 from benchbench.evaluation.run import run
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 
 PENALTY = 100 * 3**0.5
 PLAIN = Choices(("none",), "truth-box", "all")

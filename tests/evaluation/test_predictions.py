@@ -11,7 +11,7 @@ import pytest
 from benchbench.core.errors import InputError
 from benchbench.core.types import Mesh, Points, Prediction, Voxels, problem
 from benchbench.evaluation.predictions import Item, Shard, make_item, write_shard
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 
 GRID = np.diag([0.25, 0.25, 0.25, 1.0])
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchbench.evaluation import selftest_case
-from benchbench.evaluation.selftest import Case, run_selftest
+from benchbench.evaluation.selftest import run_selftest
+from benchbench.evaluation.selftest_case import Case
 from benchbench.evaluation.selftest_shapes import shape_cases
 from benchbench.protocols.families import PROTOCOLS
 from benchbench.protocols.registry import get_protocol, load_scorer

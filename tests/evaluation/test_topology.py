@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Mesh
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.evaluation.topology import Topology, topology
 
 CUBE = box((0, 0, 0), (1, 1, 1))

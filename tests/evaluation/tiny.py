@@ -18,7 +18,7 @@ from benchbench.datasets.records import Layout, ObjectRecord, Rendering, VoxelKi
 from benchbench.datasets.store import open_dataset
 from benchbench.datasets.store_writer import StoreWriter
 from benchbench.evaluation.plan import Request
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 from benchbench.protocols.convert import house_voxels, kato_grid, unit_cube_grid
 from benchbench.protocols.iou import kato_voxels
 

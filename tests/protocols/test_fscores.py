@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Mesh, Points, Voxels
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.protocols import fscores
 from benchbench.protocols.clouds import Pair
 from benchbench.protocols.convert import kato_grid, unit_cube_grid

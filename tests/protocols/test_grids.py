@@ -10,7 +10,7 @@ import pytest
 
 from benchbench.core.types import Mesh, Points, Voxels
 from benchbench.cuda_ops.reference.separating_axis import separating_axis
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 from benchbench.protocols.convert import unit_cube_grid
 from benchbench.protocols.grids import (
     score_dibr_house,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Points
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 from benchbench.protocols import icp as module
 from benchbench.protocols.icp import best_fit, icp, score_lmnet
 from benchbench.protocols.point_sets import score_pix3d

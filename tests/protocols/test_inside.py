@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchbench.core.types import Mesh
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.protocols.inside import contains
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Mesh, Points, Voxels
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 from benchbench.protocols.convert import (
     house_voxels,
     kato_grid,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Mesh, Points, Voxels
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.protocols import occupancy
 from benchbench.protocols.clouds import Cloud, Pair, harmonic, nearest_pair
 from benchbench.protocols.convert import unit_cube_grid

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Points, Voxels
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.protocols import point_sets
 from benchbench.protocols.clouds import Cloud, Pair, nearest_pair
 from benchbench.protocols.convert import unit_cube_grid

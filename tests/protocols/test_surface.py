@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchbench.core.types import Mesh, Points, Voxels
-from benchbench.evaluation.selftest import box, square
+from benchbench.evaluation.selftest_case import box, square
 from benchbench.protocols import surface
 from benchbench.protocols.convert import unit_cube_grid
 from benchbench.protocols.surface import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchbench.core.types import Points
-from benchbench.evaluation.selftest import box
+from benchbench.evaluation.selftest_case import box
 from benchbench.protocols import zeroshape
 from benchbench.protocols.clouds import Cloud
 from benchbench.protocols.truth import Truth, Unscorable
